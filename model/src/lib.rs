@@ -1,0 +1,1 @@
+//! Predilect model.

@@ -1,0 +1,1 @@
+//! One module per subcommand: arguments parsed, the library called, the outcome said.

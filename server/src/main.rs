@@ -1,0 +1,19 @@
+//! `predilect`: serves the application and trains, evaluates and packs its model.
+mod commands;
+
+use clap::{Parser, Subcommand};
+
+/// Learns a person's taste in pictures from four choices and draws for that taste.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {}
+}
