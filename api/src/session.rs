@@ -1,0 +1,17 @@
+use serde::{Deserialize, Serialize};
+
+use crate::ProfileId;
+
+/// Where a person stands: `POST /session` starts, or returns, their session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Session {
+    /// When this person first came, RFC 3339.
+    pub started_at: String,
+    /// Left and right choices made in the open set.
+    pub counted: u32,
+    /// Left and right choices a set needs.
+    pub needed: u32,
+    /// The profile that waits for its name, when the set is complete.
+    pub pending_profile_id: Option<ProfileId>,
+}
