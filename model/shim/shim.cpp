@@ -2,6 +2,7 @@
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <c10/core/GradMode.h>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -23,7 +24,7 @@ int shim_fused_adamw(at::Tensor **params, at::Tensor **grads, at::Tensor **exp_a
                      double beta1, double beta2, double weight_decay, double eps, char *error,
                      int64_t error_len) {
   try {
-    at::NoGradGuard no_grad;
+    c10::NoGradGuard no_grad;
     auto p = list(params, n), g = list(grads, n), m = list(exp_avg, n), v = list(exp_avg_sq, n),
          s = list(steps, n);
     at::_fused_adamw_(p, g, m, v, {}, s, lr, beta1, beta2, weight_decay, eps,

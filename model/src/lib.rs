@@ -1,1 +1,10 @@
-//! Predilect model.
+//! Predilect's networks, diffusion, preference embedding, engine and training.
+//!
+//! Knows no web and no database. Every network is written once, driven by the reference
+//! libraries' `config.json`, and loads their tensor names from safetensors files.
+
+pub mod diffusion;
+pub mod networks;
+pub mod shim;
+pub mod training;
+pub mod weights;

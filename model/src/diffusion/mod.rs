@@ -1,0 +1,7 @@
+//! The diffusion process: noise, schedule, guidance.
+
+mod noise;
+mod scheduler;
+
+pub use noise::Noise;
+pub use scheduler::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler};

@@ -1,0 +1,276 @@
+//! Stage A: the VQ autoencoder of Paella (Rampas et al., 2022), after diffusers
+//! `pipelines/deprecated/wuerstchen/modeling_paella_vq_model.py`.
+
+use tch::Tensor;
+
+use super::layers::{
+    Conv2d, Conv2dOptions, ConvTranspose2d, Linear, channels_first, channels_last, plain_layer_norm,
+};
+use crate::weights::{Init, Params, WeightsError};
+
+/// `config.json`, with diffusers' field names and defaults.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct PaellaVqConfig {
+    /// Channels of the picture.
+    pub in_channels: i64,
+    /// Channels of the reconstruction.
+    pub out_channels: i64,
+    /// Side of the square of pixels that becomes one position.
+    pub up_down_scale_factor: i64,
+    /// Resolutions; each further one halves.
+    pub levels: u32,
+    /// Blocks at the lowest resolution on the way up.
+    pub bottleneck_blocks: usize,
+    /// Channels at the lowest resolution; each higher one has half.
+    pub embed_dim: i64,
+    /// Channels of the latent.
+    pub latent_channels: i64,
+    /// Size of the codebook.
+    pub num_vq_embeddings: i64,
+    /// What a decoder's latent is multiplied by before `decode`.
+    pub scale_factor: f64,
+}
+
+impl Default for PaellaVqConfig {
+    fn default() -> Self {
+        Self {
+            in_channels: 3,
+            out_channels: 3,
+            up_down_scale_factor: 2,
+            levels: 2,
+            bottleneck_blocks: 12,
+            embed_dim: 384,
+            latent_channels: 4,
+            num_vq_embeddings: 8192,
+            scale_factor: 0.3764,
+        }
+    }
+}
+
+/// Depthwise and channelwise mixing, each modulated by three learned scalars.
+struct MixingResidualBlock {
+    depthwise: Conv2d,
+    expand: Linear,
+    contract: Linear,
+    gammas: Tensor,
+}
+
+impl MixingResidualBlock {
+    fn new(params: &Params, channels: i64) -> Result<Self, WeightsError> {
+        let depthwise = Conv2dOptions {
+            kernel: 3,
+            groups: channels,
+            ..Default::default()
+        };
+        let channelwise = params.sub("channelwise");
+        Ok(Self {
+            depthwise: Conv2d::new(&params.sub("depthwise.1"), channels, channels, depthwise)?,
+            expand: Linear::new(&channelwise.sub(0), channels, channels * 4)?,
+            contract: Linear::new(&channelwise.sub(2), channels * 4, channels)?,
+            gammas: params.tensor("gammas", &[6], Init::Const(0.0))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let m: Vec<Tensor> = self.gammas.unbind(0);
+        let modulated = |x: &Tensor, scale: &Tensor, shift: &Tensor| {
+            plain_layer_norm(&channels_last(x)) * (scale + 1.0) + shift
+        };
+        let padded = channels_first(&modulated(x, &m[0], &m[1])).replication_pad2d([1, 1, 1, 1]);
+        let x = x + self.depthwise.forward(&padded) * &m[2];
+        let mixed = self
+            .expand
+            .forward(&modulated(&x, &m[3], &m[4]))
+            .gelu("none");
+        x + channels_first(&self.contract.forward(&mixed)) * &m[5]
+    }
+}
+
+enum Layer {
+    Mix(MixingResidualBlock),
+    Conv(Conv2d),
+    Up(ConvTranspose2d),
+}
+
+impl Layer {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        match self {
+            Self::Mix(block) => block.forward(x),
+            Self::Conv(conv) => conv.forward(x),
+            Self::Up(conv) => conv.forward(x),
+        }
+    }
+}
+
+/// Running statistics of the batch norm that ends the encoder.
+struct LatentNorm {
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+}
+
+/// The autoencoder. Pictures are in [0, 1].
+pub struct PaellaVq {
+    config: PaellaVqConfig,
+    in_block: Conv2d,
+    down: Vec<Layer>,
+    to_latent: Conv2d,
+    latent_norm: LatentNorm,
+    codebook: Tensor,
+    up: Vec<Layer>,
+    out_block: Conv2d,
+}
+
+impl PaellaVq {
+    /// Takes the parameters under diffusers' names.
+    pub fn new(params: &Params, config: PaellaVqConfig) -> Result<Self, WeightsError> {
+        let levels = config.levels as usize;
+        let channels = |level: usize| config.embed_dim >> (levels - 1 - level);
+        let patch = config.up_down_scale_factor * config.up_down_scale_factor;
+        let plain = Conv2dOptions::default();
+        let strided = Conv2dOptions {
+            kernel: 4,
+            stride: 2,
+            padding: 1,
+            ..plain
+        };
+
+        let in_block = Conv2d::new(
+            &params.sub("in_block.1"),
+            config.in_channels * patch,
+            channels(0),
+            plain,
+        )?;
+        let down_params = params.sub("down_blocks");
+        let mut down = Vec::new();
+        for level in 0..levels {
+            if level > 0 {
+                let at = down_params.sub(down.len());
+                down.push(Layer::Conv(Conv2d::new(
+                    &at,
+                    channels(level - 1),
+                    channels(level),
+                    strided,
+                )?));
+            }
+            let at = down_params.sub(down.len());
+            down.push(Layer::Mix(MixingResidualBlock::new(&at, channels(level))?));
+        }
+        let last = down_params.sub(down.len());
+        let latent = config.latent_channels;
+        let unbiased = Conv2dOptions {
+            bias: false,
+            ..plain
+        };
+        let to_latent = Conv2d::new(&last.sub(0), config.embed_dim, latent, unbiased)?;
+        let norm = last.sub(1);
+        let latent_norm = LatentNorm {
+            weight: norm.tensor("weight", &[latent], Init::Const(1.0))?,
+            bias: norm.tensor("bias", &[latent], Init::Const(0.0))?,
+            running_mean: norm.buffer("running_mean", &[latent], Init::Const(0.0))?,
+            running_var: norm.buffer("running_var", &[latent], Init::Const(1.0))?,
+        };
+        let entries = config.num_vq_embeddings;
+        let codebook = params.tensor(
+            "vquantizer.embedding.weight",
+            &[entries, latent],
+            Init::Normal { std: 1.0 },
+        )?;
+
+        let up_params = params.sub("up_blocks");
+        let mut up = vec![Layer::Conv(Conv2d::new(
+            &up_params.sub("0.0"),
+            latent,
+            config.embed_dim,
+            plain,
+        )?)];
+        for level in (0..levels).rev() {
+            let blocks = if level == levels - 1 {
+                config.bottleneck_blocks
+            } else {
+                1
+            };
+            for _ in 0..blocks {
+                let at = up_params.sub(up.len());
+                up.push(Layer::Mix(MixingResidualBlock::new(&at, channels(level))?));
+            }
+            if level > 0 {
+                let at = up_params.sub(up.len());
+                let conv =
+                    ConvTranspose2d::new(&at, channels(level), channels(level - 1), 4, 2, 1)?;
+                up.push(Layer::Up(conv));
+            }
+        }
+        let out_block = Conv2d::new(
+            &params.sub("out_block.0"),
+            channels(0),
+            config.out_channels * patch,
+            plain,
+        )?;
+        Ok(Self {
+            config,
+            in_block,
+            down,
+            to_latent,
+            latent_norm,
+            codebook,
+            up,
+            out_block,
+        })
+    }
+
+    /// The configuration that the network was made with.
+    pub fn config(&self) -> &PaellaVqConfig {
+        &self.config
+    }
+
+    /// Pictures `[B, 3, h, w]` in [0, 1] to latents `[B, latent_channels, h/4, w/4]` of
+    /// about zero mean and unit variance (for the default two levels). `train` normalises
+    /// by the batch's own statistics and updates the running ones.
+    pub fn encode(&self, pictures: &Tensor, train: bool) -> Tensor {
+        let patches = pictures.pixel_unshuffle(self.config.up_down_scale_factor);
+        let mut x = self.in_block.forward(&patches);
+        for layer in &self.down {
+            x = layer.forward(&x);
+        }
+        let x = self.to_latent.forward(&x);
+        let norm = &self.latent_norm;
+        x.batch_norm(
+            Some(&norm.weight),
+            Some(&norm.bias),
+            Some(&norm.running_mean),
+            Some(&norm.running_var),
+            train,
+            0.1,
+            1e-5,
+            false,
+        )
+    }
+
+    /// Latents `[B, latent_channels, h, w]` to pictures `[B, 3, 4h, 4w]`, not clamped.
+    pub fn decode(&self, latents: &Tensor) -> Tensor {
+        let mut x = latents.shallow_clone();
+        for layer in &self.up {
+            x = layer.forward(&x);
+        }
+        let out = self.out_block.forward(&x);
+        out.contiguous()
+            .pixel_shuffle(self.config.up_down_scale_factor)
+    }
+
+    /// The nearest codebook entries of `latents` (`[B, latent_channels, h, w]`), same shape.
+    pub fn quantize(&self, latents: &Tensor) -> Tensor {
+        let flat = channels_last(latents).contiguous();
+        let rows = flat.view([-1, self.config.latent_channels]);
+        // |z − e|² without |z|², which is the same for every entry of a row.
+        let distance = self
+            .codebook
+            .square()
+            .sum_dim_intlist([1i64].as_slice(), false, None)
+            - rows.matmul(&self.codebook.tr()) * 2.0;
+        let nearest = self.codebook.index_select(0, &distance.argmin(1, false));
+        channels_first(&nearest.view_as(&flat))
+    }
+}

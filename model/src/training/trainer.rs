@@ -1,0 +1,334 @@
+//! The loop that every stage shares: learning rate, checkpoints, progress, metrics, samples.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tch::{Kind, Tensor};
+
+use super::{Optimizer, OptimizerOptions};
+use crate::diffusion::Noise;
+use crate::weights::{Checkpoint, Parameter, WeightsError};
+
+/// Why a training stopped without its result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// Weights could not be read or written.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A file other than weights could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The checkpoint's state does not parse.
+    #[error("{path} is no training state: {reason}. Remove the folder to begin again.")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
+    /// The loss was not a number many times in a row.
+    #[error("the gradients were not finite at {0} steps in a row: lower --lr")]
+    Diverged(u32),
+    /// Something this stage needs is not there yet.
+    #[error("{0}")]
+    Missing(String),
+}
+
+/// How long and how to train.
+#[derive(Debug, Clone)]
+pub struct TrainOptions {
+    /// Where checkpoints, metrics and sample sheets go.
+    pub dir: PathBuf,
+    /// Steps in all, over every continuation.
+    pub steps: u64,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Steps of linear warm-up; after it the rate falls along a cosine to a tenth.
+    pub warmup: u64,
+    /// Samples a step, for the rate on the progress line.
+    pub batch: usize,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Time between checkpoints.
+    pub checkpoint_every: Duration,
+    /// Steps between sample sheets.
+    pub sample_every: u64,
+    /// Ends the run early at a checkpoint when set, as Ctrl-C does.
+    pub stop: Arc<AtomicBool>,
+    /// The optimizer's constants.
+    pub optimizer: OptimizerOptions,
+}
+
+/// Named numbers of one step, in a fixed order.
+pub type Metrics = Vec<(&'static str, f64)>;
+
+/// What a stage is told at each step.
+pub struct StepContext {
+    /// Steps done before this one.
+    pub step: u64,
+    /// Random numbers that depend on the seed and the step alone, so that a continued
+    /// training is the same as an unbroken one.
+    pub noise: Noise,
+}
+
+/// One training stage.
+pub trait Stage {
+    /// Its name in progress lines and files.
+    fn name(&self) -> &'static str;
+
+    /// The parameters to train.
+    fn parameters(&self) -> Vec<Parameter>;
+
+    /// The scalar loss of one batch, with whatever else is worth a number.
+    fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>);
+
+    /// Looks at the result so far, with averaged weights: a sheet into `dir`, and numbers
+    /// measured on data held out.
+    fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError>;
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct State {
+    stage: String,
+    step: u64,
+    seconds: f64,
+}
+
+/// Trains `stage` to `options.steps`, continuing from the checkpoint in `options.dir` if
+/// there is one. Returns the averaged weights, `None` when stopped before the end.
+///
+/// # Errors
+/// When a file cannot be read or written, or the gradients stay infinite.
+pub fn train(
+    stage: &mut dyn Stage,
+    options: &TrainOptions,
+) -> Result<Option<Vec<(String, Tensor)>>, TrainError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TrainError::Io { path, source }
+    };
+    fs::create_dir_all(&options.dir).map_err(io(&options.dir))?;
+    let mut optimizer = Optimizer::new(stage.parameters(), options.optimizer);
+    let mut state = State {
+        stage: stage.name().to_owned(),
+        step: 0,
+        seconds: 0.0,
+    };
+    if let Some(found) = load(&options.dir, &mut optimizer)? {
+        state = found;
+        eprintln!("{}: going on from step {}", state.stage, state.step);
+    }
+    let metrics_path = options.dir.join("metrics.jsonl");
+    let mut metrics_file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&metrics_path)
+        .map_err(io(&metrics_path))?;
+
+    let mut saved = Instant::now();
+    let mut progress = Progress::new(options, state.step);
+    let mut infinite = 0;
+    while state.step < options.steps {
+        let started = Instant::now();
+        let mut context = StepContext {
+            step: state.step,
+            noise: Noise::stream(options.seed, state.step),
+        };
+        let (loss, mut parts) = stage.loss(&mut context);
+        loss.backward();
+        parts.insert(0, ("loss", loss));
+        let norm = optimizer.step(learning_rate(options, state.step), state.step);
+        infinite = if norm.is_finite() { 0 } else { infinite + 1 };
+        if infinite == 20 {
+            return Err(TrainError::Diverged(infinite));
+        }
+        state.step += 1;
+        state.seconds += started.elapsed().as_secs_f64();
+        progress.add(&parts);
+        let last = state.step == options.steps;
+        if let Some(line) = progress.line(&state, norm, last) {
+            writeln!(metrics_file, "{line}").map_err(io(&metrics_path))?;
+        }
+        if last || state.step % options.sample_every == 0 {
+            let numbers =
+                optimizer.with_ema(|| tch::no_grad(|| stage.evaluate(&options.dir, state.step)))?;
+            let mut object = serde_json::Map::new();
+            object.insert("step".into(), state.step.into());
+            object.extend(numbers.iter().map(|&(k, v)| (k.to_owned(), v.into())));
+            let line = serde_json::Value::Object(object);
+            eprintln!("\r{}: evaluation {line}", state.stage);
+            writeln!(metrics_file, "{line}").map_err(io(&metrics_path))?;
+        }
+        let stopped = options.stop.load(Ordering::Relaxed);
+        if last || stopped || saved.elapsed() > options.checkpoint_every {
+            save(&options.dir, &optimizer, &state)?;
+            saved = Instant::now();
+        }
+        if stopped && !last {
+            eprintln!(
+                "\r{}: stopped at step {} of {}; the same command goes on from here",
+                state.stage, state.step, options.steps
+            );
+            return Ok(None);
+        }
+    }
+    Ok(Some(optimizer.ema_weights(Kind::BFloat16)))
+}
+
+/// Linear warm-up, then a cosine from the peak to a tenth of it.
+fn learning_rate(options: &TrainOptions, step: u64) -> f64 {
+    let warm = ((step + 1) as f64 / options.warmup.max(1) as f64).min(1.0);
+    let span = options.steps.saturating_sub(options.warmup).max(1) as f64;
+    let done = (step.saturating_sub(options.warmup) as f64 / span).min(1.0);
+    let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+    options.lr * warm * (0.1 + 0.9 * cosine)
+}
+
+/// State and tensors are one file, so that a kill between two writes cannot mix two steps.
+fn save(dir: &Path, optimizer: &Optimizer, state: &State) -> Result<(), TrainError> {
+    let path = dir.join("checkpoint.safetensors");
+    let text = serde_json::to_vec(state).map_err(|e| TrainError::State {
+        path: path.clone(),
+        reason: e.to_string(),
+    })?;
+    let mut tensors = optimizer.state();
+    tensors.push(("state".into(), Tensor::from_slice(&text)));
+    crate::weights::save(&path, tensors.iter().map(|(n, t)| (n.as_str(), t)))?;
+    Ok(())
+}
+
+fn load(dir: &Path, optimizer: &mut Optimizer) -> Result<Option<State>, TrainError> {
+    let path = dir.join("checkpoint.safetensors");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let checkpoint = Checkpoint::open(std::slice::from_ref(&path))?;
+    let text = checkpoint.tensor("state", tch::Device::Cpu)?;
+    let mut bytes = vec![0u8; text.numel()];
+    text.copy_data(&mut bytes, text.numel());
+    let state = serde_json::from_slice(&bytes).map_err(|e| TrainError::State {
+        path,
+        reason: e.to_string(),
+    })?;
+    optimizer.restore(&checkpoint)?;
+    Ok(Some(state))
+}
+
+/// Averages what the steps report and says how it goes about once a second.
+struct Progress<'a> {
+    options: &'a TrainOptions,
+    first_step: u64,
+    started: Instant,
+    shown: Instant,
+    sums: Vec<(&'static str, Tensor)>,
+    count: u64,
+}
+
+impl<'a> Progress<'a> {
+    fn new(options: &'a TrainOptions, first_step: u64) -> Self {
+        Self {
+            options,
+            first_step,
+            started: Instant::now(),
+            shown: Instant::now(),
+            sums: Vec::new(),
+            count: 0,
+        }
+    }
+
+    fn add(&mut self, parts: &[(&'static str, Tensor)]) {
+        self.count += 1;
+        let detached = |t: &Tensor| t.detach().to_kind(Kind::Float);
+        if self.sums.is_empty() {
+            self.sums = parts.iter().map(|(n, t)| (*n, detached(t))).collect();
+            return;
+        }
+        for ((_, sum), (_, value)) in self.sums.iter_mut().zip(parts) {
+            *sum = &*sum + detached(value);
+        }
+    }
+
+    /// A JSON line of the averages since the last one, when it is time for one. Reading a
+    /// number waits for the device, so it is not done at every step.
+    fn line(&mut self, state: &State, norm: f64, last: bool) -> Option<String> {
+        let interval = if std::io::stderr().is_terminal() {
+            1
+        } else {
+            20
+        };
+        if !last && self.shown.elapsed() < Duration::from_secs(interval) {
+            return None;
+        }
+        self.shown = Instant::now();
+        let here = (state.step - self.first_step) as f64;
+        let per_step = self.started.elapsed().as_secs_f64() / here;
+        let rate = self.options.batch as f64 / per_step;
+        let left = (self.options.steps - state.step) as f64 * per_step;
+        let mut object = serde_json::Map::new();
+        object.insert("step".into(), state.step.into());
+        object.insert("seconds".into(), state.seconds.round().into());
+        object.insert("samples_per_second".into(), rate.round().into());
+        object.insert("grad_norm".into(), norm.into());
+        let mut text = String::new();
+        for (name, sum) in self.sums.drain(..) {
+            let mean = sum.double_value(&[]) / self.count as f64;
+            object.insert(name.into(), mean.into());
+            text.push_str(&format!(" {name} {mean:.4}"));
+        }
+        self.count = 0;
+        let (minutes, seconds) = (left as u64 / 60, left as u64 % 60);
+        let end = if std::io::stderr().is_terminal() && !last {
+            "\r"
+        } else {
+            "\n"
+        };
+        eprint!(
+            "{}: step {}/{}{text}  {rate:.0}/s  {minutes}:{seconds:02} left{end}",
+            state.stage, state.step, self.options.steps
+        );
+        Some(serde_json::Value::Object(object).to_string())
+    }
+}
+
+/// Writes the trained weights of a component into the model folder: configuration first,
+/// so that weights are never there without one.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn export(
+    dir: &Path,
+    config: &impl serde::Serialize,
+    file: &str,
+    weights: &[(String, Tensor)],
+) -> Result<(), TrainError> {
+    fs::create_dir_all(dir).map_err(|source| TrainError::Io {
+        path: dir.into(),
+        source,
+    })?;
+    let path = dir.join("config.json");
+    let io = |source| TrainError::Io {
+        path: path.clone(),
+        source,
+    };
+    let mut text = serde_json::to_string_pretty(config).map_err(|e| TrainError::State {
+        path: path.clone(),
+        reason: e.to_string(),
+    })?;
+    text.push('\n');
+    File::create(&path)
+        .and_then(|mut f| f.write_all(text.as_bytes()))
+        .map_err(io)?;
+    let tensors = weights.iter().map(|(n, t)| (n.as_str(), t));
+    crate::weights::save(&dir.join(file), tensors)?;
+    Ok(())
+}

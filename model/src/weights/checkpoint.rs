@@ -1,0 +1,199 @@
+//! Safetensors files, memory-mapped; a sharded set looks like one file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView};
+use tch::{Device, Kind, Tensor};
+
+use super::WeightsError;
+
+struct Shard {
+    path: PathBuf,
+    bytes: Mmap,
+    /// Where the tensors' bytes begin: past the length field and the header.
+    data_start: usize,
+    metadata: Metadata,
+}
+
+/// A set of named tensors on disk. Opening reads headers only; a tensor's bytes are read
+/// when it is asked for, and nothing is kept in memory twice.
+pub struct Checkpoint {
+    shards: Vec<Shard>,
+    by_name: HashMap<String, usize>,
+}
+
+#[derive(serde::Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Checkpoint {
+    /// Opens `stem.safetensors` in `dir`, or the shards that `stem.safetensors.index.json` names.
+    pub fn open_in(dir: &Path, stem: &str) -> Result<Self, WeightsError> {
+        let single = dir.join(format!("{stem}.safetensors"));
+        let index = dir.join(format!("{stem}.safetensors.index.json"));
+        if !single.exists() && index.exists() {
+            let index: ShardIndex = super::read_config(&index)?;
+            let mut files: Vec<PathBuf> = index.weight_map.values().map(|f| dir.join(f)).collect();
+            files.sort();
+            files.dedup();
+            return Self::open(&files);
+        }
+        Self::open(&[single])
+    }
+
+    /// Opens these files as one set of tensors.
+    pub fn open(files: &[PathBuf]) -> Result<Self, WeightsError> {
+        let mut shards = Vec::with_capacity(files.len());
+        let mut by_name = HashMap::new();
+        for path in files {
+            let io = |source| WeightsError::Io {
+                path: path.clone(),
+                source,
+            };
+            let file = File::open(path).map_err(io)?;
+            // SAFETY: the map is read only; a file changed by someone else meanwhile gives
+            // other numbers, never an access out of bounds, unless it is truncated.
+            let bytes = unsafe { Mmap::map(&file) }.map_err(io)?;
+            let (header, metadata) =
+                SafeTensors::read_metadata(&bytes).map_err(|e| WeightsError::Damaged {
+                    path: path.clone(),
+                    reason: e.to_string(),
+                })?;
+            let data_start = header + 8;
+            let needed = metadata.data_len() + data_start;
+            if bytes.len() < needed {
+                return Err(WeightsError::Damaged {
+                    path: path.clone(),
+                    reason: format!("it has {} bytes of {needed}", bytes.len()),
+                });
+            }
+            for name in metadata.tensors().keys() {
+                by_name.insert(name.clone(), shards.len());
+            }
+            shards.push(Shard {
+                path: path.clone(),
+                bytes,
+                data_start,
+                metadata,
+            });
+        }
+        Ok(Self { shards, by_name })
+    }
+
+    /// The names of all tensors, in no particular order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// Whether a tensor of this name is there.
+    pub fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    fn info(&self, name: &str) -> Result<(&Shard, &TensorInfo), WeightsError> {
+        let missing = || WeightsError::Missing(name.to_owned());
+        let shard = &self.shards[*self.by_name.get(name).ok_or_else(missing)?];
+        Ok((shard, shard.metadata.info(name).ok_or_else(missing)?))
+    }
+
+    /// The tensor's shape as the file states it.
+    pub fn shape(&self, name: &str) -> Result<Vec<i64>, WeightsError> {
+        let (_, info) = self.info(name)?;
+        Ok(info.shape.iter().map(|&d| d as i64).collect())
+    }
+
+    /// Reads one tensor to `device` in the file's own dtype.
+    pub fn tensor(&self, name: &str, device: Device) -> Result<Tensor, WeightsError> {
+        let (shard, info) = self.info(name)?;
+        let kind = kind_of(info.dtype).ok_or_else(|| WeightsError::Dtype {
+            name: name.to_owned(),
+            dtype: format!("{:?}", info.dtype),
+        })?;
+        let (from, to) = info.data_offsets;
+        let bytes = shard
+            .bytes
+            .get(shard.data_start + from..shard.data_start + to)
+            .ok_or_else(|| WeightsError::Damaged {
+                path: shard.path.clone(),
+                reason: format!("the tensor `{name}` lies outside the file"),
+            })?;
+        let shape: Vec<i64> = info.shape.iter().map(|&d| d as i64).collect();
+        Ok(Tensor::from_data_size(bytes, &shape, kind).to_device(device))
+    }
+}
+
+fn kind_of(dtype: Dtype) -> Option<Kind> {
+    Some(match dtype {
+        Dtype::F32 => Kind::Float,
+        Dtype::F16 => Kind::Half,
+        Dtype::BF16 => Kind::BFloat16,
+        Dtype::I64 => Kind::Int64,
+        Dtype::I32 => Kind::Int,
+        Dtype::U8 => Kind::Uint8,
+        Dtype::BOOL => Kind::Bool,
+        Dtype::F64 => Kind::Double,
+        _ => return None,
+    })
+}
+
+fn dtype_of(kind: Kind) -> Option<Dtype> {
+    Some(match kind {
+        Kind::Float => Dtype::F32,
+        Kind::Half => Dtype::F16,
+        Kind::BFloat16 => Dtype::BF16,
+        Kind::Int64 => Dtype::I64,
+        Kind::Int => Dtype::I32,
+        Kind::Uint8 => Dtype::U8,
+        Kind::Bool => Dtype::BOOL,
+        Kind::Double => Dtype::F64,
+        _ => return None,
+    })
+}
+
+/// Writes named tensors to one safetensors file, complete or not at all: under another
+/// name first, flushed to disk, then renamed.
+pub fn save<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
+) -> Result<(), WeightsError> {
+    let mut buffers = Vec::new();
+    for (name, tensor) in tensors {
+        let tensor = tensor.to_device(Device::Cpu).contiguous();
+        let dtype = dtype_of(tensor.kind()).ok_or_else(|| WeightsError::Dtype {
+            name: name.to_owned(),
+            dtype: format!("{:?}", tensor.kind()),
+        })?;
+        let mut bytes = vec![0u8; tensor.numel() * tensor.kind().elt_size_in_bytes()];
+        tensor.copy_data_u8(&mut bytes, tensor.numel());
+        let shape: Vec<usize> = tensor.size().iter().map(|&d| d as usize).collect();
+        buffers.push((name, dtype, shape, bytes));
+    }
+    let damaged = |e: safetensors::SafeTensorError| WeightsError::Damaged {
+        path: path.into(),
+        reason: e.to_string(),
+    };
+    let mut views = Vec::with_capacity(buffers.len());
+    for (name, dtype, shape, bytes) in &buffers {
+        views.push((
+            *name,
+            TensorView::new(*dtype, shape.clone(), bytes).map_err(damaged)?,
+        ));
+    }
+    let io = |source| WeightsError::Io {
+        path: path.into(),
+        source,
+    };
+    let partial = path.with_extension("partial");
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(io)?;
+    }
+    safetensors::tensor::serialize_to_file(views, None, &partial).map_err(damaged)?;
+    File::open(&partial)
+        .and_then(|f| f.sync_all())
+        .map_err(io)?;
+    std::fs::rename(&partial, path).map_err(io)
+}

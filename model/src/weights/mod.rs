@@ -1,0 +1,81 @@
+//! Where the parameters of a network come from: files in the hub's layout, or a seed.
+
+mod checkpoint;
+mod params;
+
+pub use checkpoint::{Checkpoint, save};
+pub use params::{Init, Parameter, Params};
+
+use std::path::{Path, PathBuf};
+
+/// What can be wrong with a folder of weights.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsError {
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file is no safetensors file, or is truncated.
+    #[error("{path} is no whole safetensors file: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
+    /// A `config.json` does not parse, or asks for something this program does not have.
+    #[error("{path}: {reason}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The field and what is allowed.
+        reason: String,
+    },
+    /// A tensor that the network needs is not in the files.
+    #[error(
+        "the weights lack the tensor `{0}`: they belong to another architecture, or a shard is missing"
+    )]
+    Missing(String),
+    /// A tensor has another shape than the configuration asks for.
+    #[error(
+        "the tensor `{name}` has shape {found:?} where the configuration asks for {expected:?}"
+    )]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// The file's shape.
+        found: Vec<i64>,
+        /// The configuration's shape.
+        expected: Vec<i64>,
+    },
+    /// A tensor has a dtype this program does not read.
+    #[error(
+        "the tensor `{name}` has dtype {dtype}, which is not read here (f32, f16, bf16, i64, u8 are)"
+    )]
+    Dtype {
+        /// The tensor.
+        name: String,
+        /// Its dtype in the file.
+        dtype: String,
+    },
+    /// The files hold tensors that the network does not use.
+    #[error("the weights hold tensors that the configuration has no place for: {0}")]
+    Unexpected(String),
+}
+
+/// Reads and parses a `config.json`, naming the file and field on failure.
+pub fn read_config<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, WeightsError> {
+    let text = std::fs::read_to_string(path).map_err(|source| WeightsError::Io {
+        path: path.into(),
+        source,
+    })?;
+    serde_json::from_str(&text).map_err(|error| WeightsError::Config {
+        path: path.into(),
+        reason: error.to_string(),
+    })
+}
