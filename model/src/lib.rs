@@ -5,6 +5,7 @@
 
 pub mod diffusion;
 pub mod networks;
+pub mod preference;
 pub mod shim;
 pub mod training;
 pub mod weights;
