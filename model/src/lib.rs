@@ -3,7 +3,9 @@
 //! Knows no web and no database. Every network is written once, driven by the reference
 //! libraries' `config.json`, and loads their tensor names from safetensors files.
 
+pub mod data;
 pub mod diffusion;
+pub mod evaluation;
 pub mod networks;
 pub mod preference;
 pub mod shim;

@@ -12,8 +12,13 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    /// Build the training data.
+    Data(commands::data::DataArgs),
+}
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Data(args) => commands::data::run(args),
+    }
 }

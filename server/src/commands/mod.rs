@@ -1,1 +1,2 @@
 //! One module per subcommand: arguments parsed, the library called, the outcome said.
+pub(crate) mod data;

@@ -1,0 +1,263 @@
+//! Building the artwork set: fetch, join, render, write, rename into place.
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::artwork::{Artwork, INDEX_FILE, Index, PICTURE_BYTES, PIXELS_FILE, PictureRef, Style, Subject};
+use super::join::{self, Drawing, JoinedStyle};
+use super::sources::{EMOJIBASE, EMOJILIB, SOURCES};
+use super::split::split;
+use super::words::{self, Words};
+use super::{DataError, PICTURE_SIZE, npm, render, tokenizer};
+
+/// Changes whenever rendering, joining or words change what the set holds.
+const FORMAT_VERSION: u32 = 1;
+
+/// Pictures rendered between two progress reports.
+const CHUNK: usize = 256;
+
+/// Where to build from and to.
+#[derive(Debug, Clone)]
+pub struct BuildConfig {
+    /// Folder of fetched npm packages.
+    pub package_cache: PathBuf,
+    /// The set's folder; made anew, replaced only when the new set is complete.
+    pub out: PathBuf,
+    /// Build even where a finished set of the same content is there.
+    pub force: bool,
+    /// Rendering threads, at least one.
+    pub threads: usize,
+}
+
+/// How far the build is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuildProgress {
+    /// Fetching a package (or finding it in the cache).
+    Fetching(String),
+    /// Pictures done, of this many.
+    Rendering {
+        /// Rendered or skipped.
+        done: usize,
+        /// All.
+        total: usize,
+    },
+    /// Training the tokenizer on the captions.
+    Tokenizer,
+}
+
+/// A picture that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Style id.
+    pub style: String,
+    /// Subject code.
+    pub code: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a build left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildReport {
+    /// A finished set was there and nothing was done.
+    pub reused: bool,
+    /// Style id and number of its pictures.
+    pub styles: Vec<(String, usize)>,
+    /// Number of subjects.
+    pub subjects: usize,
+    /// Subjects held out from training.
+    pub held_out: usize,
+    /// Number of pictures.
+    pub pictures: usize,
+    /// Pictures left out; empty for a reused set.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Builds the set, or finds it finished.
+///
+/// # Errors
+/// When npm or a package is missing, a package's content is not as expected, or the disk fails.
+/// A picture that cannot be drawn is no error: it is skipped and counted.
+pub fn build(
+    config: &BuildConfig,
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<BuildReport, DataError> {
+    let fingerprint = fingerprint();
+    if !config.force {
+        match Artwork::open(&config.out) {
+            Ok(set) if set.fingerprint() == fingerprint => return Ok(report(&set, true, Vec::new())),
+            _ => {}
+        }
+    }
+    for package in SOURCES.iter().map(|source| source.package).chain([EMOJIBASE, EMOJILIB]) {
+        progress(BuildProgress::Fetching(package.to_string()));
+        npm::fetch(&config.package_cache, package)?;
+    }
+    let words = words::load(&config.package_cache)?;
+    let joined = join::join_all(&config.package_cache, &words)?;
+
+    let staging = config.out.with_extension(format!("building-{}", std::process::id()));
+    std::fs::create_dir_all(&staging).map_err(DataError::io(&staging))?;
+    let skipped = write_set(&staging, fingerprint, &words, &joined, config.threads, progress)?;
+    let set = Artwork::open(&staging)?;
+    progress(BuildProgress::Tokenizer);
+    tokenizer::train(tokenizer::training_texts(&set))?
+        .save(&staging.join(tokenizer::TOKENIZER_FILE))?;
+    let report = report(&set, false, skipped);
+    drop(set);
+    replace(&staging, &config.out)?;
+    Ok(report)
+}
+
+/// What the set is made from, in one line.
+fn fingerprint() -> String {
+    let packages: Vec<String> = SOURCES
+        .iter()
+        .map(|source| source.package)
+        .chain([EMOJIBASE, EMOJILIB])
+        .map(|package| package.to_string())
+        .collect();
+    format!("artwork {FORMAT_VERSION}, {PICTURE_SIZE} px: {}", packages.join(" "))
+}
+
+fn write_set(
+    dir: &Path,
+    fingerprint: String,
+    words: &Words,
+    joined: &[JoinedStyle],
+    threads: usize,
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<Vec<Skipped>, DataError> {
+    let codes: Vec<&String> = joined
+        .iter()
+        .flat_map(|style| style.drawings.keys())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let jobs: Vec<(PictureRef, &Drawing)> = codes
+        .iter()
+        .enumerate()
+        .flat_map(|(subject, code)| {
+            joined.iter().enumerate().filter_map(move |(style, set)| {
+                Some((PictureRef { subject, style }, set.drawings.get(*code)?))
+            })
+        })
+        .collect();
+
+    let path = dir.join(PIXELS_FILE);
+    let mut pixels = BufWriter::new(File::create(&path).map_err(DataError::io(&path))?);
+    let mut pictures = Vec::with_capacity(jobs.len());
+    let mut skipped = Vec::new();
+    for (number, chunk) in jobs.chunks(CHUNK).enumerate() {
+        progress(BuildProgress::Rendering { done: number * CHUNK, total: jobs.len() });
+        for ((picture, _), rendered) in chunk.iter().zip(render_chunk(chunk, joined, threads)) {
+            match rendered {
+                Ok(rgba) => {
+                    debug_assert_eq!(rgba.len(), PICTURE_BYTES);
+                    pixels.write_all(&rgba).map_err(DataError::io(&path))?;
+                    pictures.push(*picture);
+                }
+                Err(broken) => skipped.push(Skipped {
+                    style: SOURCES[picture.style].id.to_owned(),
+                    code: codes[picture.subject].clone(),
+                    reason: broken.to_string(),
+                }),
+            }
+        }
+    }
+    progress(BuildProgress::Rendering { done: jobs.len(), total: jobs.len() });
+    let pixels = pixels.into_inner().map_err(|error| DataError::io(&path)(error.into_error()))?;
+    pixels.sync_all().map_err(DataError::io(&path))?;
+
+    let index = Index {
+        fingerprint,
+        size: PICTURE_SIZE,
+        styles: SOURCES.iter().map(style_entry).collect(),
+        subjects: codes.iter().map(|code| subject_entry(code, words)).collect(),
+        pictures,
+    };
+    let path = dir.join(INDEX_FILE);
+    let text = serde_json::to_vec(&index).expect("an index of strings and numbers is valid JSON");
+    std::fs::write(&path, text).map_err(DataError::io(&path))?;
+    Ok(skipped)
+}
+
+/// Renders the chunk's pictures on several threads, in order.
+fn render_chunk(
+    chunk: &[(PictureRef, &Drawing)],
+    joined: &[JoinedStyle],
+    threads: usize,
+) -> Vec<Result<Vec<u8>, render::Broken>> {
+    let share = chunk.len().div_ceil(threads.max(1));
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = chunk
+            .chunks(share)
+            .map(|part| {
+                scope.spawn(move || {
+                    part.iter()
+                        .map(|(picture, drawing)| {
+                            let font = joined[picture.style].font.as_deref();
+                            render::render(drawing, font).map(image::RgbaImage::into_raw)
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("rendering reports errors, it does not panic"))
+            .collect()
+    })
+}
+
+fn style_entry(source: &super::sources::Source) -> Style {
+    Style {
+        id: source.id.to_owned(),
+        mono: source.mono,
+        words: source.words.iter().map(|&words| words.to_owned()).collect(),
+        package: source.package.to_string(),
+        licence: source.licence.to_owned(),
+    }
+}
+
+fn subject_entry(code: &str, words: &Words) -> Subject {
+    let known = words.subjects[code].clone();
+    Subject {
+        code: code.to_owned(),
+        label: known.label,
+        synonyms: known.synonyms,
+        tags: known.tags,
+        group: known.group,
+        subgroup: known.subgroup,
+        split: split(code),
+    }
+}
+
+/// Puts the finished folder in the place of the old one.
+fn replace(new: &Path, place: &Path) -> Result<(), DataError> {
+    let old = place.with_extension(format!("old-{}", std::process::id()));
+    if place.exists() {
+        std::fs::rename(place, &old).map_err(DataError::io(place))?;
+    }
+    std::fs::rename(new, place).map_err(DataError::io(place))?;
+    if old.exists() {
+        std::fs::remove_dir_all(&old).map_err(DataError::io(&old))?;
+    }
+    Ok(())
+}
+
+fn report(set: &Artwork, reused: bool, skipped: Vec<Skipped>) -> BuildReport {
+    let mut counts = vec![0; set.styles().len()];
+    for i in 0..set.len() {
+        counts[set.picture(i).style] += 1;
+    }
+    BuildReport {
+        reused,
+        styles: set.styles().iter().map(|style| style.id.clone()).zip(counts).collect(),
+        subjects: set.subjects().len(),
+        held_out: set.subjects().iter().filter(|s| s.split == super::split::Split::HeldOut).count(),
+        pictures: set.len(),
+        skipped,
+    }
+}

@@ -1,0 +1,143 @@
+//! Captions of the pictures: what a person might type to get them.
+use rand::{Rng, RngExt};
+
+use super::artwork::{Style, Subject};
+use super::variant::Variant;
+
+/// A caption for a picture of `subject` in `style`, changed as `variant` says.
+///
+/// Style words appear in half of the captions and changes are said in half of them, so that
+/// what stays unsaid is left for a person's taste to explain.
+pub fn caption<R: Rng + ?Sized>(
+    subject: &Subject,
+    style: &Style,
+    variant: &Variant,
+    rng: &mut R,
+) -> String {
+    let name = name(subject, rng);
+    let thing = match rng.random_range(0..3) {
+        0 => name.to_owned(),
+        _ => with_article(name),
+    };
+    let mut text = match (rng.random_bool(0.5), pick(&style.words, rng)) {
+        (true, Some(words)) => match rng.random_range(0..4) {
+            0 => format!("{thing}, {words}"),
+            1 => format!("{words}, {thing}"),
+            2 => format!("{thing} as {}", with_article(words)),
+            _ => format!("{} of {thing}", with_article(words)),
+        },
+        _ => match rng.random_range(0..6) {
+            0 => format!("a picture of {thing}"),
+            1 => format!("a sticker of {thing}"),
+            _ => thing,
+        },
+    };
+    if rng.random_bool(0.5) {
+        if let Some(tint) = variant.tint {
+            text = format!("{text} in {}", tint.name);
+        }
+        match variant.background {
+            Some(background) => {
+                text = format!("{text} on {} background", with_article(background.name));
+            }
+            None if rng.random_bool(0.2) => text.push_str(" on a white background"),
+            None => {}
+        }
+        if variant.scale < 0.75 {
+            text.push_str(", small");
+        }
+    }
+    text
+}
+
+/// The label, or in some of the captions a synonym.
+fn name<'a, R: Rng + ?Sized>(subject: &'a Subject, rng: &mut R) -> &'a str {
+    match pick(&subject.synonyms, rng) {
+        Some(synonym) if rng.random_bool(0.4) => synonym,
+        _ => &subject.label,
+    }
+}
+
+fn pick<'a, R: Rng + ?Sized>(words: &'a [String], rng: &mut R) -> Option<&'a str> {
+    (!words.is_empty()).then(|| words[rng.random_range(0..words.len())].as_str())
+}
+
+/// The words with "a" or "an" in front, unless they read as a plural or a symbol.
+pub fn with_article(words: &str) -> String {
+    let last = words.rsplit(' ').next().unwrap_or(words);
+    let plural = last.ends_with('s') && !last.ends_with("ss") && !last.ends_with("us");
+    match words.chars().next() {
+        Some(first) if first.is_alphabetic() && !plural => {
+            // Spelled vowels are right for nearly all of the set's words.
+            let sound = matches!(first, 'a' | 'e' | 'i' | 'o' | 'u');
+            let exception = ["uni", "use", "one ", "euro"].iter().any(|start| words.starts_with(start));
+            format!("{} {words}", if sound && !exception { "an" } else { "a" })
+        }
+        _ => words.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::data::colours::COLOURS;
+    use crate::data::split::Split;
+
+    fn apple() -> (Subject, Style) {
+        let subject = Subject {
+            code: "1f34e".into(),
+            label: "red apple".into(),
+            synonyms: vec!["apple".into()],
+            tags: vec!["fruit".into()],
+            group: "food-drink".into(),
+            subgroup: "food-fruit".into(),
+            split: Split::Train,
+        };
+        let style = Style {
+            id: "fluent-3d".into(),
+            mono: false,
+            words: vec!["3d render".into()],
+            package: "p@1".into(),
+            licence: "MIT".into(),
+        };
+        (subject, style)
+    }
+
+    fn many(variant: Variant) -> Vec<String> {
+        let (subject, style) = apple();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        (0..4000).map(|_| caption(&subject, &style, &variant, &mut rng)).collect()
+    }
+
+    fn share(captions: &[String], words: &str) -> f64 {
+        captions.iter().filter(|text| text.contains(words)).count() as f64 / captions.len() as f64
+    }
+
+    #[test]
+    fn every_caption_names_the_subject_and_some_are_bare() {
+        let captions = many(Variant::PLAIN);
+        assert!(captions.iter().all(|text| text.contains("apple")));
+        for bare in ["apple", "red apple", "a red apple", "an apple"] {
+            assert!(captions.iter().any(|text| text == bare), "{bare}");
+        }
+    }
+
+    #[test]
+    fn style_and_changes_are_said_in_half() {
+        let variant = Variant { background: Some(&COLOURS[5]), ..Variant::PLAIN };
+        let captions = many(variant);
+        assert!((share(&captions, "3d render") - 0.5).abs() < 0.05);
+        assert!((share(&captions, "on a blue background") - 0.5).abs() < 0.05);
+    }
+
+    #[test]
+    fn articles_follow_the_sound() {
+        assert_eq!(with_article("orange"), "an orange");
+        assert_eq!(with_article("unicorn"), "a unicorn");
+        assert_eq!(with_article("chopsticks"), "chopsticks");
+        assert_eq!(with_article("octopus"), "an octopus");
+    }
+}

@@ -1,0 +1,4 @@
+//! Measuring pictures, simulating people, and judging what the model draws.
+
+pub mod axes;
+pub mod taste;
