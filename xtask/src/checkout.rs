@@ -31,7 +31,8 @@ impl Checkout {
         let cache = match env::var_os("PREDILECT_CACHE_DIR") {
             Some(folder) => absolute(folder.into()),
             None => PathBuf::from(
-                env::var_os("HOME").context("set HOME or PREDILECT_CACHE_DIR to say where to keep downloads")?,
+                env::var_os("HOME")
+                    .context("set HOME or PREDILECT_CACHE_DIR to say where to keep downloads")?,
             )
             .join(".cache/predilect"),
         };
@@ -43,7 +44,12 @@ impl Checkout {
             }
             None => (root.join("target"), root.join("target/wasm")),
         };
-        Ok(Self { root, cache, host_target, wasm_target })
+        Ok(Self {
+            root,
+            cache,
+            host_target,
+            wasm_target,
+        })
     }
 
     /// The page as it is served.

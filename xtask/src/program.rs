@@ -36,7 +36,9 @@ pub(crate) fn cargo(root: &Path) -> Command {
 /// When it can't be started, or ends with another status than 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let name = shown(command);
-    let status = command.status().with_context(|| format!("`{name}` could not be started"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("`{name}` could not be started"))?;
     if !status.success() {
         bail!("`{name}` ended with {status}; its own message stands above");
     }
@@ -49,9 +51,15 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// As [`run`].
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let name = shown(command);
-    let output = command.output().with_context(|| format!("`{name}` could not be started"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("`{name}` could not be started"))?;
     if !output.status.success() {
-        bail!("`{name}` ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "`{name}` ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
@@ -67,7 +75,10 @@ pub(crate) fn tee(command: &mut Command) -> Result<(bool, String)> {
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("`{name}` could not be started"))?;
-    let stdout = child.stdout.take().context("the child's standard output was piped above")?;
+    let stdout = child
+        .stdout
+        .take()
+        .context("the child's standard output was piped above")?;
     let mut whole = String::new();
     for line in BufReader::new(stdout).split(b'\n') {
         let line = line.with_context(|| format!("reading what `{name}` prints"))?;
@@ -81,5 +92,8 @@ pub(crate) fn tee(command: &mut Command) -> Result<(bool, String)> {
 
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

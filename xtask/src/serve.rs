@@ -30,5 +30,11 @@ pub(crate) fn run(checkout: &Checkout, args: &[String]) -> Result<()> {
 /// When it doesn't compile.
 pub(crate) fn build_server(checkout: &Checkout) -> Result<()> {
     announce("building predilect");
-    program::run(program::cargo(&checkout.root).args(["build", "--release", "--locked", "--package", "predilect-server"]))
+    program::run(program::cargo(&checkout.root).args([
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "predilect-server",
+    ]))
 }

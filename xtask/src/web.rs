@@ -5,7 +5,10 @@
 
 use crate::checkout::Checkout;
 use crate::program::{self, announce, note};
-use crate::setup::{self, wasm::{TARGET, WasmToolchain}};
+use crate::setup::{
+    self,
+    wasm::{TARGET, WasmToolchain},
+};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -32,11 +35,21 @@ pub(crate) fn build(checkout: &Checkout, toolchain: &WasmToolchain) -> Result<()
     program::run(
         toolchain
             .cargo(&checkout.root)?
-            .args(["build", "--locked", "--package", "predilect-frontend", "--profile", "wasm-release"])
+            .args([
+                "build",
+                "--locked",
+                "--package",
+                "predilect-frontend",
+                "--profile",
+                "wasm-release",
+            ])
             .args(["--target", TARGET])
             .env("CARGO_TARGET_DIR", &checkout.wasm_target),
     )?;
-    let wasm = checkout.wasm_target.join(TARGET).join("wasm-release/predilect_frontend.wasm");
+    let wasm = checkout
+        .wasm_target
+        .join(TARGET)
+        .join("wasm-release/predilect_frontend.wasm");
     let frontend = checkout.root.join("frontend");
     let sources = Sources::gather(&frontend, wasm)?;
     let inputs = sources.hash()?;
@@ -47,7 +60,9 @@ pub(crate) fn build(checkout: &Checkout, toolchain: &WasmToolchain) -> Result<()
         return Ok(());
     }
 
-    let stage = tempfile::Builder::new().prefix(".dist-").tempdir_in(&checkout.root)?;
+    let stage = tempfile::Builder::new()
+        .prefix(".dist-")
+        .tempdir_in(&checkout.root)?;
     sources.write(stage.path(), &frontend)?;
     let dist = checkout.dist();
     if dist.exists() {
@@ -84,8 +99,14 @@ impl Sources {
         let mut stylesheets = Vec::new();
         find_stylesheets(&frontend.join("src"), &mut stylesheets)?;
         stylesheets.sort();
-        stylesheets.splice(0..0, ["styles/theme.css", "styles/base.css"].map(|sheet| frontend.join(sheet)));
-        let asset = |name, path: &str| Asset { name, path: frontend.join(path) };
+        stylesheets.splice(
+            0..0,
+            ["styles/theme.css", "styles/base.css"].map(|sheet| frontend.join(sheet)),
+        );
+        let asset = |name, path: &str| Asset {
+            name,
+            path: frontend.join(path),
+        };
         let font = |name, family: &str| {
             let file = format!("{family}/files/{family}-latin-wght-normal.woff2");
             asset(name, &format!("node_modules/@fontsource-variable/{file}"))
@@ -94,7 +115,10 @@ impl Sources {
             wasm,
             page: frontend.join("public/index.html"),
             stylesheets,
-            scripts: vec![asset("theme.js", "public/theme.js"), asset("start.js", "public/start.js")],
+            scripts: vec![
+                asset("theme.js", "public/theme.js"),
+                asset("start.js", "public/start.js"),
+            ],
             media: vec![
                 font("display.woff2", "bricolage-grotesque"),
                 font("text.woff2", "figtree"),
@@ -106,9 +130,17 @@ impl Sources {
     /// One hash over all inputs and over this program, which shapes the output.
     fn hash(&self) -> Result<String> {
         let this_program = std::env::current_exe()?;
-        let assets = self.scripts.iter().chain(&self.media).map(|asset| &asset.path);
+        let assets = self
+            .scripts
+            .iter()
+            .chain(&self.media)
+            .map(|asset| &asset.path);
         let mut hasher = Sha256::new();
-        for path in [&this_program, &self.wasm, &self.page].into_iter().chain(&self.stylesheets).chain(assets) {
+        for path in [&this_program, &self.wasm, &self.page]
+            .into_iter()
+            .chain(&self.stylesheets)
+            .chain(assets)
+        {
             hasher.update(read(path)?);
         }
         Ok(hex(&hasher.finalize()))
@@ -120,7 +152,10 @@ impl Sources {
         let module = self.write_wasm(&assets, frontend)?;
         let mut names = Names(vec![
             ("module.js".to_owned(), format!("/assets/{module}.js")),
-            ("module.wasm".to_owned(), format!("/assets/{module}_bg.wasm")),
+            (
+                "module.wasm".to_owned(),
+                format!("/assets/{module}_bg.wasm"),
+            ),
         ]);
         for media in &self.media {
             names.place(&assets, media.name, &read(&media.path)?)?;
@@ -132,7 +167,10 @@ impl Sources {
         let sheets: Result<String, _> = self.stylesheets.iter().map(fs::read_to_string).collect();
         let css = names.fill(&sheets.context("reading the stylesheets")?);
         names.place(&assets, "predilect.css", css.as_bytes())?;
-        fs::write(stage.join("index.html"), names.fill(&fs::read_to_string(&self.page)?))?;
+        fs::write(
+            stage.join("index.html"),
+            names.fill(&fs::read_to_string(&self.page)?),
+        )?;
         compress_all(stage)?;
         compress_all(&assets)
     }
@@ -176,7 +214,9 @@ impl Names {
     }
 
     fn fill(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (name, url)| text.replace(&format!("{{{{{name}}}}}"), url))
+        self.0.iter().fold(text.to_owned(), |text, (name, url)| {
+            text.replace(&format!("{{{{{name}}}}}"), url)
+        })
     }
 }
 
@@ -222,7 +262,11 @@ fn compress_all(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         // woff2 is brotli inside already.
-        if path.is_dir() || path.extension().is_some_and(|extension| extension == "woff2") {
+        if path.is_dir()
+            || path
+                .extension()
+                .is_some_and(|extension| extension == "woff2")
+        {
             continue;
         }
         let mut name = path.clone().into_os_string();
@@ -241,7 +285,10 @@ fn report(assets: &Path) -> Result<()> {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".br") || name.ends_with(".woff2") {
-            sizes.push(format!("{:>7.1} KB  {name}", entry.metadata()?.len() as f64 / 1000.0));
+            sizes.push(format!(
+                "{:>7.1} KB  {name}",
+                entry.metadata()?.len() as f64 / 1000.0
+            ));
         }
     }
     sizes.sort();

@@ -31,7 +31,11 @@ pub(crate) fn run(checkout: &Checkout) -> Result<ExitCode> {
         println!("failed: {failure}");
     }
     println!("{} passed, {} failed", total.passed, total.failed);
-    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn checks(checkout: &Checkout) -> Result<Vec<(&'static str, Command)>> {
@@ -39,27 +43,55 @@ fn checks(checkout: &Checkout) -> Result<Vec<(&'static str, Command)>> {
     let mut format = cargo(root);
     format.args(["fmt", "--all", "--check"]);
     let mut lints = cargo(root);
-    lints.args(["clippy", "--release", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
+    lints.args([
+        "clippy",
+        "--release",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ]);
     let mut docs = cargo(root);
-    docs.args(["doc", "--release", "--locked", "--workspace", "--no-deps", "--document-private-items"])
-        .env("RUSTDOCFLAGS", "--deny warnings");
+    docs.args([
+        "doc",
+        "--release",
+        "--locked",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ])
+    .env("RUSTDOCFLAGS", "--deny warnings");
     let mut unused = Command::new(setup::machete::ensure(checkout)?);
     unused.arg(root);
-    Ok(vec![("format", format), ("lints", lints), ("docs", docs), ("unused dependencies", unused)])
+    Ok(vec![
+        ("format", format),
+        ("lints", lints),
+        ("docs", docs),
+        ("unused dependencies", unused),
+    ])
 }
 
 /// Unit, parity, HTTP and documentation tests, and the page's components on the host.
 fn rust_tests(root: &Path) -> Result<Tally> {
     announce("Rust tests");
     let mut command = cargo(root);
-    command.args(["test", "--release", "--locked", "--workspace", "--no-fail-fast"]);
+    command.args([
+        "test",
+        "--release",
+        "--locked",
+        "--workspace",
+        "--no-fail-fast",
+    ]);
     let (success, output) = program::tee(&mut command)?;
     Ok(Tally::of_cargo(&output).settled("cargo test", success))
 }
 
 /// The journeys in Chromium, against the built program and page.
 fn browser_tests(checkout: &Checkout) -> Result<Tally> {
-    if let Err(error) = web::set_up_and_build(checkout).and_then(|()| serve::build_server(checkout)) {
+    if let Err(error) = web::set_up_and_build(checkout).and_then(|()| serve::build_server(checkout))
+    {
         return Ok(Tally::check("building for the browser tests", Err(error)));
     }
     announce("browser tests");

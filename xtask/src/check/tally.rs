@@ -18,7 +18,11 @@ impl Tally {
             Ok(()) => Self::default(),
             Err(error) => {
                 eprintln!("{what}: {error:#}");
-                Self { passed: 0, failed: 1, failures: vec![what.to_owned()] }
+                Self {
+                    passed: 0,
+                    failed: 1,
+                    failures: vec![what.to_owned()],
+                }
             }
         }
     }
@@ -31,7 +35,10 @@ impl Tally {
             if let Some(counts) = line.strip_prefix("test result: ") {
                 tally.passed += count_before(counts, " passed");
                 tally.failed += count_before(counts, " failed");
-            } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+            } else if let Some(name) = line
+                .strip_prefix("test ")
+                .and_then(|rest| rest.strip_suffix(" ... FAILED"))
+            {
                 tally.failures.push(name.to_owned());
             }
         }
@@ -43,14 +50,21 @@ impl Tally {
     /// # Errors
     /// When the report is no JSON or lacks its statistics.
     pub(super) fn of_playwright(report: &str) -> Result<Self> {
-        let report: serde_json::Value = serde_json::from_str(report).context("Playwright's report is no JSON")?;
+        let report: serde_json::Value =
+            serde_json::from_str(report).context("Playwright's report is no JSON")?;
         let count = |name: &str| {
-            report["stats"][name].as_u64().with_context(|| format!("Playwright's report has no stats.{name}"))
+            report["stats"][name]
+                .as_u64()
+                .with_context(|| format!("Playwright's report has no stats.{name}"))
         };
         // A flaky test failed once, which is a failure here.
         let failed = count("unexpected")? + count("flaky")?;
         let failures = (failed > 0).then(|| format!("{failed} browser tests, named above"));
-        Ok(Self { passed: count("expected")?, failed, failures: failures.into_iter().collect() })
+        Ok(Self {
+            passed: count("expected")?,
+            failed,
+            failures: failures.into_iter().collect(),
+        })
     }
 
     /// A runner that ended badly without naming a failed test (it did not compile, or crashed)
@@ -58,7 +72,8 @@ impl Tally {
     pub(super) fn settled(mut self, runner: &str, success: bool) -> Self {
         if !success && self.failed == 0 {
             self.failed = 1;
-            self.failures.push(format!("{runner} ended with an error, see above"));
+            self.failures
+                .push(format!("{runner} ended with an error, see above"));
         }
         self
     }
@@ -89,7 +104,14 @@ mod tests {
         let output = "running 2 tests\ntest a ... ok\ntest b::c ... FAILED\n\n\
             test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
             test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s\n";
-        assert_eq!(Tally::of_cargo(output), Tally { passed: 13, failed: 1, failures: vec!["b::c".into()] });
+        assert_eq!(
+            Tally::of_cargo(output),
+            Tally {
+                passed: 13,
+                failed: 1,
+                failures: vec!["b::c".into()]
+            }
+        );
     }
 
     #[test]

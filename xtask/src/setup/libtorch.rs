@@ -15,7 +15,11 @@ use zip::ZipArchive;
 /// The one version tch 0.24 binds.
 const VERSION: &str = "2.11.0";
 /// The wheels, with the CUDA parts libtorch_cpu.so is linked against.
-const WHEELS: [&str; 3] = ["torch==2.11.0", "nvidia-cuda-runtime==13.0.96", "nvidia-cuda-cupti==13.0.85"];
+const WHEELS: [&str; 3] = [
+    "torch==2.11.0",
+    "nvidia-cuda-runtime==13.0.96",
+    "nvidia-cuda-cupti==13.0.85",
+];
 
 /// Makes libtorch in the cache unless it is there, and links it into the clone.
 ///
@@ -24,7 +28,10 @@ const WHEELS: [&str; 3] = ["torch==2.11.0", "nvidia-cuda-runtime==13.0.96", "nvi
 pub(crate) fn ensure(checkout: &Checkout) -> Result<()> {
     let link = checkout.root.join(".libtorch");
     // Cargo sets LIBTORCH to the link (.cargo/config.toml) unless the user has set it.
-    if let Some(own) = env::var_os("LIBTORCH").map(PathBuf::from).filter(|own| *own != link) {
+    if let Some(own) = env::var_os("LIBTORCH")
+        .map(PathBuf::from)
+        .filter(|own| *own != link)
+    {
         return check_own(&own);
     }
     announce(&format!("libtorch {VERSION}"));
@@ -40,36 +47,73 @@ pub(crate) fn ensure(checkout: &Checkout) -> Result<()> {
     if link.is_symlink() {
         fs::remove_file(&link)?;
     } else if link.exists() {
-        bail!("{} is in the way; move it, then run the command again", link.display());
+        bail!(
+            "{} is in the way; move it, then run the command again",
+            link.display()
+        );
     }
-    std::os::unix::fs::symlink(&libtorch, &link).with_context(|| format!("linking {}", link.display()))
+    std::os::unix::fs::symlink(&libtorch, &link)
+        .with_context(|| format!("linking {}", link.display()))
 }
 
 /// A libtorch the user named through `LIBTORCH`.
 fn check_own(own: &Path) -> Result<()> {
-    let found = fs::read_to_string(own.join("build-version"))
-        .with_context(|| format!("LIBTORCH is set to {}, which holds no libtorch; unset it", own.display()))?;
+    let found = fs::read_to_string(own.join("build-version")).with_context(|| {
+        format!(
+            "LIBTORCH is set to {}, which holds no libtorch; unset it",
+            own.display()
+        )
+    })?;
     if !found.trim().starts_with(VERSION) {
-        bail!("LIBTORCH is set to libtorch {}, and {VERSION} is needed; unset it", found.trim());
+        bail!(
+            "LIBTORCH is set to libtorch {}, and {VERSION} is needed; unset it",
+            found.trim()
+        );
     }
-    note(&format!("libtorch {}: from LIBTORCH={}", found.trim(), own.display()));
+    note(&format!(
+        "libtorch {}: from LIBTORCH={}",
+        found.trim(),
+        own.display()
+    ));
     Ok(())
 }
 
 fn make(libtorch: &Path) -> Result<()> {
-    let cache = libtorch.parent().context("libtorch lies in the cache folder")?;
+    let cache = libtorch
+        .parent()
+        .context("libtorch lies in the cache folder")?;
     fs::create_dir_all(cache).with_context(|| format!("making {}", cache.display()))?;
-    let work = tempfile::Builder::new().prefix(".libtorch-").tempdir_in(cache)?;
+    let work = tempfile::Builder::new()
+        .prefix(".libtorch-")
+        .tempdir_in(cache)?;
     let (wheels, out) = (work.path().join("wheels"), work.path().join("out"));
 
     note("fetching the torch wheel (543 MB) with pip");
     // Only the wheel's C++ libraries are used, so one Python version's wheel serves all.
     program::run(
         Command::new("python3")
-            .args(["-m", "pip", "--disable-pip-version-check", "download", "--no-deps", "--no-cache-dir"])
-            .args(["--only-binary=:all:", "--python-version", "3.12", "--implementation", "cp"])
+            .args([
+                "-m",
+                "pip",
+                "--disable-pip-version-check",
+                "download",
+                "--no-deps",
+                "--no-cache-dir",
+            ])
+            .args([
+                "--only-binary=:all:",
+                "--python-version",
+                "3.12",
+                "--implementation",
+                "cp",
+            ])
             .args(["--abi", "cp312", "--abi", "none"])
-            .args(["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_25_x86_64"])
+            .args([
+                "--platform",
+                "manylinux_2_28_x86_64",
+                "--platform",
+                "manylinux_2_25_x86_64",
+            ])
             .args(["--platform", "manylinux2014_x86_64", "--dest"])
             .arg(&wheels)
             .args(WHEELS),
@@ -83,7 +127,8 @@ fn make(libtorch: &Path) -> Result<()> {
     if libtorch.exists() {
         fs::remove_dir_all(libtorch)?;
     }
-    fs::rename(&out, libtorch).with_context(|| format!("moving libtorch to {}", libtorch.display()))?;
+    fs::rename(&out, libtorch)
+        .with_context(|| format!("moving libtorch to {}", libtorch.display()))?;
     note(&format!("ready in {}", libtorch.display()));
     Ok(())
 }
@@ -91,10 +136,13 @@ fn make(libtorch: &Path) -> Result<()> {
 /// Unpacks the files of a wheel that [`kept`] names.
 fn unpack(wheel: &Path, out: &Path) -> Result<()> {
     let file = fs::File::open(wheel)?;
-    let mut archive = ZipArchive::new(file).with_context(|| format!("reading {}", wheel.display()))?;
+    let mut archive =
+        ZipArchive::new(file).with_context(|| format!("reading {}", wheel.display()))?;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index)?;
-        let Some(place) = kept(&entry.name()?).map(|name| out.join(name)) else { continue };
+        let Some(place) = kept(&entry.name()?).map(|name| out.join(name)) else {
+            continue;
+        };
         fs::create_dir_all(place.parent().context("every kept file lies in a folder")?)?;
         io::copy(&mut entry, &mut fs::File::create(&place)?)
             .with_context(|| format!("unpacking {}", place.display()))?;
@@ -110,7 +158,8 @@ fn kept(name: &str) -> Option<&str> {
         let header = inner.starts_with("include/") && !inner.ends_with('/');
         return (header || LIBRARIES.contains(&inner)).then_some(inner);
     }
-    name.strip_prefix("nvidia/cu13/").filter(|inner| CUDA.contains(inner))
+    name.strip_prefix("nvidia/cu13/")
+        .filter(|inner| CUDA.contains(inner))
 }
 
 /// The wheel's libtorch.so pulls in the CUDA libraries too; ours pulls in the CPU part alone.
@@ -121,7 +170,11 @@ fn make_umbrella(lib: &Path) -> Result<()> {
             .arg(lib.join("libtorch.so"))
             .args(["-Wl,-soname,libtorch.so", "-Wl,--no-as-needed", "-L"])
             .arg(lib)
-            .args(["-ltorch_cpu", "-Wl,-rpath,$ORIGIN", "-Wl,--allow-shlib-undefined"]),
+            .args([
+                "-ltorch_cpu",
+                "-Wl,-rpath,$ORIGIN",
+                "-Wl,--allow-shlib-undefined",
+            ]),
     )
 }
 
@@ -131,9 +184,18 @@ mod tests {
 
     #[test]
     fn only_headers_and_cpu_libraries_are_kept() {
-        assert_eq!(kept("torch/include/ATen/Context.h"), Some("include/ATen/Context.h"));
-        assert_eq!(kept("torch/lib/libtorch_cpu.so"), Some("lib/libtorch_cpu.so"));
-        assert_eq!(kept("nvidia/cu13/lib/libcudart.so.13"), Some("lib/libcudart.so.13"));
+        assert_eq!(
+            kept("torch/include/ATen/Context.h"),
+            Some("include/ATen/Context.h")
+        );
+        assert_eq!(
+            kept("torch/lib/libtorch_cpu.so"),
+            Some("lib/libtorch_cpu.so")
+        );
+        assert_eq!(
+            kept("nvidia/cu13/lib/libcudart.so.13"),
+            Some("lib/libcudart.so.13")
+        );
         assert_eq!(kept("torch/lib/libtorch_cuda.so"), None);
         assert_eq!(kept("torch/include/"), None);
         assert_eq!(kept("torch/nn/modules.py"), None);

@@ -21,7 +21,14 @@ pub(crate) fn ensure(checkout: &Checkout) -> Result<PathBuf> {
     }
     program::run(
         program::cargo(&checkout.root)
-            .args(["install", "cargo-machete", "--locked", "--version", VERSION, "--root"])
+            .args([
+                "install",
+                "cargo-machete",
+                "--locked",
+                "--version",
+                VERSION,
+                "--root",
+            ])
             .arg(&folder)
             .env_remove("CARGO_TARGET_DIR"),
     )?;

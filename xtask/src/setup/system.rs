@@ -14,17 +14,26 @@ pub(crate) struct Need {
 impl Need {
     /// A program found through `PATH`.
     fn program(package: &'static str, name: &str) -> Self {
-        Self { package, present: program::find(name).is_some() }
+        Self {
+            package,
+            present: program::find(name).is_some(),
+        }
     }
 
     /// A file at a fixed place.
     pub(crate) fn file(package: &'static str, path: &str) -> Self {
-        Self { package, present: Path::new(path).is_file() }
+        Self {
+            package,
+            present: Path::new(path).is_file(),
+        }
     }
 
     /// Something only running a command can tell.
     fn answers(package: &'static str, command: &mut Command) -> Self {
-        Self { package, present: program::read(command).is_ok() }
+        Self {
+            package,
+            present: program::read(command).is_ok(),
+        }
     }
 }
 
@@ -33,7 +42,10 @@ pub(crate) fn for_serving() -> Vec<Need> {
     vec![
         Need::program("g++", "c++"),
         Need::program("python3", "python3"),
-        Need::answers("python3-pip", Command::new("python3").args(["-m", "pip", "--version"])),
+        Need::answers(
+            "python3-pip",
+            Command::new("python3").args(["-m", "pip", "--version"]),
+        ),
         Need::program("nodejs", "node"),
         Need::program("npm", "npm"),
     ]
@@ -44,7 +56,11 @@ pub(crate) fn for_serving() -> Vec<Need> {
 /// # Errors
 /// When something is missing and can't be installed from here; the error says the command.
 pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
-    let missing: Vec<&str> = needs.iter().filter(|need| !need.present).map(|need| need.package).collect();
+    let missing: Vec<&str> = needs
+        .iter()
+        .filter(|need| !need.present)
+        .map(|need| need.package)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -59,7 +75,9 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     let names = packages.join(" ");
     announce(&format!("system packages: {names}"));
     if program::find("apt-get").is_none() {
-        bail!("these Debian packages or their like are missing: {names}. Install them, then run the command again");
+        bail!(
+            "these Debian packages or their like are missing: {names}. Install them, then run the command again"
+        );
     }
     if program::read(Command::new("id").arg("-u"))? != "0" {
         bail!("packages are missing. Run: sudo apt-get install --yes {names}");

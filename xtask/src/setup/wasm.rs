@@ -37,8 +37,9 @@ impl WasmToolchain {
             note(&format!("the active toolchain has {TARGET}"));
             return Ok(Self::Active);
         }
-        let debian_present =
-            [DEBIAN_RUSTC, "/usr/bin/cargo", DEBIAN_STD_SOURCE].iter().all(|path| Path::new(path).is_file());
+        let debian_present = [DEBIAN_RUSTC, "/usr/bin/cargo", DEBIAN_STD_SOURCE]
+            .iter()
+            .all(|path| Path::new(path).is_file());
         if !debian_present {
             system::install(&DEBIAN_PACKAGES).with_context(|| {
                 format!(
@@ -50,7 +51,10 @@ impl WasmToolchain {
         let folder = checkout.cache.join("wasm-toolchain");
         let version = program::read(Command::new(DEBIAN_RUSTC).arg("-V"))?;
         if stamped(&folder.join("stamp"), &version) {
-            note(&format!("Debian's {version}, std found in {}", folder.display()));
+            note(&format!(
+                "Debian's {version}, std found in {}",
+                folder.display()
+            ));
         } else {
             make(&folder)?;
             fs::write(folder.join("stamp"), version)?;
@@ -71,7 +75,10 @@ impl WasmToolchain {
                 let mut command = Command::new(bin.join("cargo"));
                 command
                     .current_dir(root)
-                    .env("PATH", env::join_paths(std::iter::once(bin).chain(env::split_paths(&path)))?)
+                    .env(
+                        "PATH",
+                        env::join_paths(std::iter::once(bin).chain(env::split_paths(&path)))?,
+                    )
                     .env_remove("CARGO")
                     .env_remove("RUSTC")
                     .env_remove("RUSTUP_TOOLCHAIN");
@@ -83,10 +90,16 @@ impl WasmToolchain {
 
 fn active_has_target(root: &Path) -> bool {
     let libdir = program::read(
-        Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(root),
+        Command::new("rustc")
+            .args(["--print", "target-libdir", "--target", TARGET])
+            .current_dir(root),
     );
-    let Some(files) = libdir.ok().and_then(|folder| fs::read_dir(folder).ok()) else { return false };
-    files.flatten().any(|file| file.file_name().to_string_lossy().starts_with("libstd-"))
+    let Some(files) = libdir.ok().and_then(|folder| fs::read_dir(folder).ok()) else {
+        return false;
+    };
+    files
+        .flatten()
+        .any(|file| file.file_name().to_string_lossy().starts_with("libstd-"))
 }
 
 /// Makes a self-contained toolchain folder: Debian's programs, its host libraries by link,
@@ -101,12 +114,21 @@ fn make(folder: &Path) -> Result<()> {
     for needed in [&bin, &wasm_lib, &rustlib.join(HOST).join("bin")] {
         fs::create_dir_all(needed).with_context(|| format!("making {}", needed.display()))?;
     }
-    symlink(format!("/usr/lib/rustlib/{HOST}/lib"), rustlib.join(HOST).join("lib"))?;
+    symlink(
+        format!("/usr/lib/rustlib/{HOST}/lib"),
+        rustlib.join(HOST).join("lib"),
+    )?;
     symlink("/usr/lib/rustlib/src", rustlib.join("src"))?;
     symlink(linker()?, rustlib.join(HOST).join("bin/rust-lld"))?;
     symlink("/usr/bin/cargo", bin.join("cargo"))?;
     let rustc = bin.join("rustc");
-    fs::write(&rustc, format!("#!/bin/sh\nexec {DEBIAN_RUSTC} --sysroot \"{}\" \"$@\"\n", folder.display()))?;
+    fs::write(
+        &rustc,
+        format!(
+            "#!/bin/sh\nexec {DEBIAN_RUSTC} --sysroot \"{}\" \"$@\"\n",
+            folder.display()
+        ),
+    )?;
     fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755))?;
 
     for library in build_std()?.rlibs()? {
@@ -123,11 +145,20 @@ struct StdBuild {
 
 impl StdBuild {
     fn rlibs(&self) -> Result<Vec<PathBuf>> {
-        let deps = self.folder.path().join("target").join(TARGET).join("release/deps");
+        let deps = self
+            .folder
+            .path()
+            .join("target")
+            .join(TARGET)
+            .join("release/deps");
         let mut found = Vec::new();
         for file in fs::read_dir(&deps).with_context(|| format!("reading {}", deps.display()))? {
             let path = file?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if name.ends_with(".rlib") && !name.starts_with("libstd_build") {
                 found.push(path);
             }
@@ -148,7 +179,14 @@ fn build_std() -> Result<StdBuild> {
     fs::write(folder.path().join("src/lib.rs"), "")?;
     program::run(
         Command::new("/usr/bin/cargo")
-            .args(["build", "--release", "-Z", "build-std=std,panic_abort", "--target", TARGET])
+            .args([
+                "build",
+                "--release",
+                "-Z",
+                "build-std=std,panic_abort",
+                "--target",
+                TARGET,
+            ])
             .arg("--target-dir")
             .arg(folder.path().join("target"))
             .current_dir(folder.path())
@@ -178,5 +216,7 @@ fn linker() -> Result<PathBuf> {
             PathBuf::from("/usr/bin/lld")
         }
     };
-    found.canonicalize().with_context(|| format!("finding {}", found.display()))
+    found
+        .canonicalize()
+        .with_context(|| format!("finding {}", found.display()))
 }
