@@ -1,9 +1,18 @@
-//! Predilect's page.
-use leptos::prelude::*;
+//! Predilect's page, rendered in the browser.
+//!
+//! [`client`] speaks the API, [`pages`] hold what a route shows and its state, [`components`]
+//! are the parts the pages are made of, each with its stylesheet beside it.
+
+mod app;
+mod client;
+mod components;
+mod drawing;
+mod pages;
+
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Puts the page into the document.
+/// Puts the page into the document's body; the browser calls it once the wasm is loaded.
 #[wasm_bindgen(start)]
 pub fn start() {
-    leptos::mount::mount_to_body(|| view! { <p>"hello"</p> });
+    leptos::mount::mount_to_body(app::App);
 }

@@ -1,0 +1,23 @@
+//! The frame around all pages, and the routes.
+
+use crate::components::header::Header;
+use crate::pages::{Choose, Create, NotFound, Profiles};
+use leptos::prelude::*;
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::path;
+
+#[component]
+pub(crate) fn App() -> impl IntoView {
+    view! {
+        <Router>
+            <Header />
+            <main class="page">
+                <Routes fallback=NotFound>
+                    <Route path=path!("/") view=Choose />
+                    <Route path=path!("/create") view=Create />
+                    <Route path=path!("/profiles") view=Profiles />
+                </Routes>
+            </main>
+        </Router>
+    }
+}

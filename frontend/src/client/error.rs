@@ -1,0 +1,92 @@
+use predilect_api::Problem;
+
+/// Why a request came to nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ClientError {
+    /// The server says what is wrong.
+    Problem(Box<Problem>),
+    /// No answer came.
+    Unreachable,
+    /// An answer came that is not the API's.
+    Unreadable { status: u16 },
+}
+
+impl ClientError {
+    /// What happened and what to do, as plain sentences.
+    pub(crate) fn sentence(&self) -> String {
+        match self {
+            Self::Problem(problem) => problem.detail.clone(),
+            Self::Unreachable => {
+                "Predilect does not answer. Check that it is running and that you are connected, then try again.".into()
+            }
+            Self::Unreadable { status } => format!(
+                "Something between this page and Predilect answered in its place (status {status}). Try again in a \
+                 moment; if it stays so, reload the page."
+            ),
+        }
+    }
+
+    /// What the server says about one field of the request.
+    pub(crate) fn about(&self, field: &str) -> Option<String> {
+        let Self::Problem(problem) = self else {
+            return None;
+        };
+        problem
+            .errors
+            .iter()
+            .find(|error| error.field == field)
+            .map(|error| error.message.clone())
+    }
+
+    /// The sentence to show beside the whole form: `None` where every fault belongs to one of
+    /// `fields`, which show it themselves.
+    pub(crate) fn beyond(&self, fields: &[&str]) -> Option<String> {
+        if let Self::Problem(problem) = self
+            && !problem.errors.is_empty()
+            && problem
+                .errors
+                .iter()
+                .all(|error| fields.contains(&error.field.as_str()))
+        {
+            return None;
+        }
+        Some(self.sentence())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use predilect_api::FieldError;
+
+    fn refused(field: &str) -> ClientError {
+        ClientError::Problem(Box::new(Problem {
+            kind: "urn:predilect:problem:invalid".into(),
+            title: "Invalid".into(),
+            status: 422,
+            detail: "The request is not valid.".into(),
+            errors: vec![FieldError {
+                field: field.into(),
+                message: "Say what to draw.".into(),
+            }],
+            missing: None,
+        }))
+    }
+
+    #[test]
+    fn a_fault_of_a_field_is_said_at_the_field_alone() {
+        let error = refused("prompt");
+        assert_eq!(error.about("prompt").as_deref(), Some("Say what to draw."));
+        assert_eq!(error.about("strength"), None);
+        assert_eq!(error.beyond(&["prompt"]), None);
+    }
+
+    #[test]
+    fn a_fault_without_a_shown_field_is_said_beside_the_form() {
+        assert_eq!(
+            refused("steps").beyond(&["prompt"]).as_deref(),
+            Some("The request is not valid.")
+        );
+        assert!(ClientError::Unreachable.beyond(&["prompt"]).is_some());
+    }
+}

@@ -1,0 +1,131 @@
+//! Where a person stands in a set of choices.
+
+use crate::client::{self, Answer, ClientError, preload};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use predilect_api::{Choice, NewChoice, Pair, ProfileId};
+
+/// What the page shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Stage {
+    Loading,
+    Failed(ClientError),
+    Choosing(Pair),
+    /// The set is complete; this profile waits for its name.
+    Describing(ProfileId),
+}
+
+/// The state of the Choose page.
+#[derive(Clone, Copy)]
+pub(super) struct Choosing {
+    pub(super) stage: RwSignal<Stage>,
+    /// The choice being sent.
+    pub(super) picked: RwSignal<Option<Choice>>,
+    pub(super) can_undo: RwSignal<bool>,
+    /// Why the last choice or undo did not count.
+    pub(super) error: RwSignal<Option<ClientError>>,
+    /// What a screen reader is told.
+    pub(super) told: RwSignal<String>,
+    /// Whether a request is under way; one at a time, so that no choice counts twice.
+    busy: RwSignal<bool>,
+}
+
+impl Choosing {
+    pub(super) fn new() -> Self {
+        Self {
+            stage: RwSignal::new(Stage::Loading),
+            picked: RwSignal::new(None),
+            can_undo: RwSignal::new(false),
+            error: RwSignal::new(None),
+            told: RwSignal::new(String::new()),
+            busy: RwSignal::new(false),
+        }
+    }
+
+    /// Finds out where the person stands and shows it.
+    pub(super) fn load(self) {
+        self.stage.set(Stage::Loading);
+        spawn_local(async move {
+            let loaded = async {
+                let session = client::start_session().await?;
+                self.can_undo.set(session.counted > 0);
+                match session.pending_profile_id {
+                    Some(id) => Ok(Stage::Describing(id)),
+                    None => next_stage().await,
+                }
+            };
+            match loaded.await {
+                Ok(stage) => self.show(stage),
+                Err(error) => self.stage.set(Stage::Failed(error)),
+            }
+        });
+    }
+
+    /// Sends a choice and shows what comes after it.
+    pub(super) fn choose(self, choice: Choice) {
+        let Stage::Choosing(pair) = self.stage.get_untracked() else {
+            return;
+        };
+        if self.busy.get_untracked() {
+            return;
+        }
+        self.picked.set(Some(choice));
+        self.change(async move {
+            let sent = client::choose(&NewChoice {
+                pair_id: pair.id,
+                choice,
+                sharpen: None,
+            })
+            .await?;
+            self.can_undo.set(true);
+            match sent.profile_id {
+                Some(id) => Ok(Stage::Describing(id)),
+                None => next_stage().await,
+            }
+        });
+    }
+
+    /// Takes the last choice back.
+    pub(super) fn undo(self) {
+        if self.busy.get_untracked() || !self.can_undo.get_untracked() {
+            return;
+        }
+        self.change(async move {
+            let left = client::undo_choice().await?;
+            self.can_undo.set(left.counted > 0);
+            next_stage().await
+        });
+    }
+
+    fn change(self, next: impl Future<Output = Answer<Stage>> + 'static) {
+        self.busy.set(true);
+        self.error.set(None);
+        spawn_local(async move {
+            match next.await {
+                Ok(stage) => self.show(stage),
+                Err(error) => self.error.set(Some(error)),
+            }
+            self.picked.set(None);
+            self.busy.set(false);
+        });
+    }
+
+    fn show(self, stage: Stage) {
+        self.told.set(match &stage {
+            Stage::Choosing(pair) => format!(
+                "Choice {} of {}: {}",
+                pair.position, pair.needed, pair.prompt
+            ),
+            Stage::Describing(_) => "All choices are made. Predilect reads your taste.".into(),
+            Stage::Loading | Stage::Failed(_) => String::new(),
+        });
+        self.stage.set(stage);
+    }
+}
+
+/// The next pair, its pictures already loaded: the pair on show stays until both are there.
+async fn next_stage() -> Answer<Stage> {
+    let pair = client::next_pair().await?;
+    preload(&[&pair.left, &pair.right]).await;
+    Ok(Stage::Choosing(pair))
+}

@@ -1,0 +1,11 @@
+//! What each route shows, and its state.
+
+mod choose;
+mod create;
+mod not_found;
+mod profiles;
+
+pub(crate) use choose::Choose;
+pub(crate) use create::Create;
+pub(crate) use not_found::NotFound;
+pub(crate) use profiles::Profiles;
