@@ -3,6 +3,11 @@
 //! [`client`] speaks the API, [`pages`] hold what a route shows and its state, [`components`]
 //! are the parts the pages are made of, each with its stylesheet beside it.
 
+#![expect(
+    unreachable_pub,
+    reason = "#[component] writes `pub` on what it makes of a component"
+)]
+
 mod app;
 mod client;
 mod components;

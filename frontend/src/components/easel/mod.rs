@@ -3,8 +3,10 @@
 use crate::client::ClientError;
 use crate::components::notice::Notice;
 use crate::drawing::{Drawing, Picture};
+use leptos::html::Section;
 use leptos::prelude::*;
 use predilect_api::{GenerationState, Image};
+use web_sys::{ScrollBehavior, ScrollIntoViewOptions, ScrollLogicalPosition};
 
 /// Shows a drawing with its progress, "Cancel" while it runs and "Download" afterwards.
 #[component]
@@ -38,6 +40,21 @@ pub(crate) fn Easel(
             .map(|drawing| drawing.phase())
             .unwrap_or_default()
     });
+    let place = NodeRef::<Section>::new();
+    // On a phone the picture comes into being below the form.
+    Effect::new(move |was_running: Option<bool>| {
+        let is_running = running.get();
+        if is_running
+            && was_running == Some(false)
+            && let Some(section) = place.get_untracked()
+        {
+            let nearest = ScrollIntoViewOptions::new();
+            nearest.set_block(ScrollLogicalPosition::Nearest);
+            nearest.set_behavior(ScrollBehavior::Smooth);
+            section.scroll_into_view_with_scroll_into_view_options(&nearest);
+        }
+        is_running
+    });
     let failed = Memo::new(move |_| {
         drawing
             .get()
@@ -54,7 +71,7 @@ pub(crate) fn Easel(
         view! { <Frame picture=picture prompt=prompt running=running /> }
     };
     view! {
-        <section class="easel" aria-label="Picture">
+        <section node_ref=place class="easel" aria-label="Picture">
             <div class="easel-frames panel" class:many=move || { count.get() > 1 }>
                 {move || (0..count.get()).map(frame).collect_view()}
             </div>

@@ -1,0 +1,47 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { defineConfig } from "@playwright/test";
+
+const port = Number(process.env.PREDILECT_E2E_PORT ?? 8189);
+const root = resolve(import.meta.dirname, "../..");
+const program = process.env.PREDILECT_BIN ?? join(root, "target/release/predilect");
+// Every run starts from an empty store. Workers read this file too; only the first makes it.
+const dataDir = (process.env.PREDILECT_E2E_DATA_DIR ??= mkdtempSync(join(tmpdir(), "predilect-e2e-")));
+
+export default defineConfig({
+  testDir: "specs",
+  outputDir: "../../target/e2e",
+  // One device draws for all tests; side by side they would only wait for each other.
+  workers: 1,
+  timeout: 120_000,
+  expect: { timeout: 20_000 },
+  forbidOnly: true,
+  use: {
+    baseURL: `http://127.0.0.1:${port}`,
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+    launchOptions: {
+      executablePath: "/usr/bin/chromium",
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    },
+  },
+  webServer: {
+    command: `"${program}" serve`,
+    cwd: root,
+    url: `http://127.0.0.1:${port}/readyz`,
+    env: { PREDILECT_LISTEN: `127.0.0.1:${port}`, PREDILECT_DATA_DIR: dataDir },
+    // Loading the weights on a busy machine takes a while.
+    timeout: 180_000,
+    stdout: "pipe",
+    gracefulShutdown: { signal: "SIGTERM", timeout: 10_000 },
+  },
+});

@@ -1,0 +1,75 @@
+/** Every page in both themes: no accessibility violation, and it fits a small phone. */
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test, type Page } from "@playwright/test";
+import { expectChoice, makeProfile } from "../support/person";
+
+async function expectAccessible(page: Page): Promise<void> {
+  const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]).analyze();
+  expect(found.violations.map(({ id, nodes }) => ({ id, nodes: nodes.map((node) => node.html) }))).toEqual([]);
+}
+
+/** Nothing is wider than the window. */
+async function expectNoSidewaysScroll(page: Page): Promise<void> {
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  expect(wider).toBeLessThanOrEqual(0);
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const width of [360, 1440]) {
+    test(`${colorScheme}, ${width} px wide`, async ({ browser }) => {
+      const context = await browser.newContext({
+        colorScheme,
+        reducedMotion: "reduce",
+        viewport: { width, height: 800 },
+      });
+      const page = await context.newPage();
+      const look = async () => {
+        await expectAccessible(page);
+        await expectNoSidewaysScroll(page);
+      };
+      await page.goto("/");
+      await expectChoice(page, 1);
+      await look();
+      for (let made = 1; made <= 4; made += 1) {
+        await expectChoice(page, made);
+        await page.keyboard.press("ArrowLeft");
+      }
+      await expect(page.locator("blockquote")).not.toBeEmpty({ timeout: 60_000 });
+      await look();
+      await page.getByLabel("Name", { exact: true }).fill("A name of the most letters one may have, or nearly so");
+      await page.getByRole("button", { name: "Save profile" }).click();
+      await expect(page.getByText(/^0 \/ \d+$/)).toBeVisible();
+      await look();
+      await page.getByRole("button", { name: "Generate", exact: true }).click();
+      await expect(page.locator("#prompt-error")).not.toBeEmpty();
+      await look();
+      await page.getByLabel("Prompt", { exact: true }).fill("a red apple");
+      await page.getByRole("button", { name: "Generate", exact: true }).click();
+      await expect(page.getByRole("link", { name: "Download" })).toBeVisible({ timeout: 60_000 });
+      await look();
+      await page.getByRole("link", { name: "Profiles" }).click();
+      await expect(page.getByRole("link", { name: "Draw with it" })).toBeVisible();
+      await look();
+      await page.goto("/nowhere");
+      await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+      await look();
+      await context.close();
+    });
+  }
+}
+
+test("the chosen theme is remembered", async ({ page }) => {
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.goto("/profiles");
+  await page.getByRole("button", { name: "Switch to the dark theme" }).click();
+  await expect(page.getByRole("button", { name: "Switch to the light theme" })).toBeVisible();
+  await page.reload();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  await expect(page.getByRole("button", { name: "Switch to the light theme" })).toBeVisible();
+});
+
+test("the page moves focus to the new page's heading", async ({ page }) => {
+  await makeProfile(page, "Focus");
+  await page.getByRole("link", { name: "Profiles" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Your profiles" })).toBeFocused();
+});

@@ -1,0 +1,38 @@
+/** What a person does on the page, in its own words. */
+import { expect, type Page } from "@playwright/test";
+
+/** Opens the first page and waits for its pair. */
+export async function startChoosing(page: Page): Promise<void> {
+  await page.goto("/");
+  await expectChoice(page, 1);
+}
+
+/** The counter says so, and both pictures are really there. */
+export async function expectChoice(page: Page, position: number): Promise<void> {
+  await expect(page.getByText(`Choice ${position} of 4`, { exact: true })).toBeVisible();
+  for (const side of [/^Left picture: /, /^Right picture: /]) {
+    const picture = page.getByAltText(side);
+    await expect(picture).toBeVisible();
+    expect(await picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(0);
+  }
+}
+
+/** Makes four choices and saves the profile they make; ends on the Create page. */
+export async function makeProfile(page: Page, name: string): Promise<void> {
+  await startChoosing(page);
+  for (const [made, side] of ["Prefer left", "Prefer right", "Prefer left", "Prefer left"].entries()) {
+    await expectChoice(page, made + 1);
+    await page.getByRole("button", { name: side, exact: true }).click();
+  }
+  await expect(page.locator("blockquote")).not.toBeEmpty({ timeout: 60_000 });
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByRole("button", { name: "Save profile" }).click();
+  await expect(page).toHaveURL(/\/create/);
+}
+
+/** Asks for a picture and waits for its first preview. */
+export async function startDrawing(page: Page, prompt: string): Promise<void> {
+  await page.getByLabel("Prompt", { exact: true }).fill(prompt);
+  await page.getByRole("button", { name: "Generate", exact: true }).click();
+  await expect(page.getByAltText(`Preview: ${prompt}`)).toBeVisible({ timeout: 60_000 });
+}
