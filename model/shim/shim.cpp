@@ -1,6 +1,7 @@
 // What tch 0.24 does not bind. Compiles without CUDA headers.
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
+#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <c10/core/GradMode.h>
 #include <cstdint>
@@ -27,6 +28,8 @@ int shim_fused_adamw(at::Tensor **params, at::Tensor **grads, at::Tensor **exp_a
     c10::NoGradGuard no_grad;
     auto p = list(params, n), g = list(grads, n), m = list(exp_avg, n), v = list(exp_avg_sq, n),
          s = list(steps, n);
+    // The kernel corrects its moments by the count after this step.
+    at::_foreach_add_(s, 1);
     at::_fused_adamw_(p, g, m, v, {}, s, lr, beta1, beta2, weight_decay, eps,
                       /*amsgrad=*/false, /*maximize=*/false);
     return 0;

@@ -115,3 +115,38 @@ pub fn peak_device_bytes(device: usize) -> Option<u64> {
     let bytes = unsafe { shim_peak_bytes(device as i32) };
     u64::try_from(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn the_first_adamw_step_goes_one_learning_rate_against_the_gradient() {
+        let zeros = || vec![Tensor::zeros([2], (Kind::Float, Device::Cpu))];
+        let params = vec![Tensor::from_slice(&[1.0f32, -2.0])];
+        let steps = vec![Tensor::zeros([] as [i64; 0], (Kind::Float, Device::Cpu))];
+        let state = AdamWState {
+            params: &params,
+            grads: &[Tensor::from_slice(&[0.5f32, -3.0])],
+            exp_avg: &zeros(),
+            exp_avg_sq: &zeros(),
+            steps: &steps,
+        };
+        let options = AdamW {
+            lr: 0.1,
+            beta1: 0.9,
+            beta2: 0.95,
+            weight_decay: 0.0,
+            eps: 1e-8,
+        };
+        fused_adamw(&state, options);
+        let stepped = Vec::<f32>::try_from(&params[0]).unwrap();
+        assert!(
+            (stepped[0] - 0.9).abs() < 1e-5 && (stepped[1] + 1.9).abs() < 1e-5,
+            "{stepped:?}"
+        );
+        assert_eq!(steps[0].double_value(&[]), 1.0);
+    }
+}
