@@ -15,10 +15,12 @@ struct Cli {
 enum Command {
     /// Build the training data.
     Data(commands::data::DataArgs),
+    Train(commands::train::TrainArgs),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Data(args) => commands::data::run(args),
+        Command::Train(args) => commands::train::run(args),
     }
 }

@@ -90,8 +90,10 @@ impl Index {
             path: path.clone(),
             reason: format!("the artwork set cannot be read: {error}"),
         })?;
-        serde_json::from_slice(&text)
-            .map_err(|error| DataError::Set { path, reason: format!("not an index: {error}") })
+        serde_json::from_slice(&text).map_err(|error| DataError::Set {
+            path,
+            reason: format!("not an index: {error}"),
+        })
     }
 }
 
@@ -109,13 +111,19 @@ impl Artwork {
     pub fn open(dir: &Path) -> Result<Self, DataError> {
         let index = Index::read(dir)?;
         let path: PathBuf = dir.join(PIXELS_FILE);
-        let bad = |reason: String| DataError::Set { path: path.clone(), reason };
+        let bad = |reason: String| DataError::Set {
+            path: path.clone(),
+            reason,
+        };
         let file = std::fs::File::open(&path).map_err(DataError::io(&path))?;
         // SAFETY: a finished set is only ever replaced by renaming a new folder into its place;
         // nothing writes into a mapped file.
         let pixels = unsafe { memmap2::Mmap::map(&file) }.map_err(DataError::io(&path))?;
         if index.size != PICTURE_SIZE {
-            return Err(bad(format!("pictures of {} pixels, {PICTURE_SIZE} wanted", index.size)));
+            return Err(bad(format!(
+                "pictures of {} pixels, {PICTURE_SIZE} wanted",
+                index.size
+            )));
         }
         if pixels.len() != index.pictures.len() * PICTURE_BYTES {
             return Err(bad(format!(
@@ -163,7 +171,9 @@ impl Artwork {
 
     /// Numbers of the pictures on one side of the split.
     pub fn pictures_of(&self, split: Split) -> Vec<usize> {
-        (0..self.len()).filter(|&i| self.subject_of(i).split == split).collect()
+        (0..self.len())
+            .filter(|&i| self.subject_of(i).split == split)
+            .collect()
     }
 
     /// Pixels of picture `i`: 128×128 RGBA8, straight alpha, row by row.

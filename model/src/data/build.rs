@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::artwork::{Artwork, INDEX_FILE, Index, PICTURE_BYTES, PIXELS_FILE, PictureRef, Style, Subject};
+use super::artwork::{
+    Artwork, INDEX_FILE, Index, PICTURE_BYTES, PIXELS_FILE, PictureRef, Style, Subject,
+};
 use super::join::{self, Drawing, JoinedStyle};
 use super::sources::{EMOJIBASE, EMOJILIB, SOURCES};
 use super::split::split;
@@ -86,20 +88,35 @@ pub fn build(
     let fingerprint = fingerprint();
     if !config.force {
         match Artwork::open(&config.out) {
-            Ok(set) if set.fingerprint() == fingerprint => return Ok(report(&set, true, Vec::new())),
+            Ok(set) if set.fingerprint() == fingerprint => {
+                return Ok(report(&set, true, Vec::new()));
+            }
             _ => {}
         }
     }
-    for package in SOURCES.iter().map(|source| source.package).chain([EMOJIBASE, EMOJILIB]) {
+    for package in SOURCES
+        .iter()
+        .map(|source| source.package)
+        .chain([EMOJIBASE, EMOJILIB])
+    {
         progress(BuildProgress::Fetching(package.to_string()));
         npm::fetch(&config.package_cache, package)?;
     }
     let words = words::load(&config.package_cache)?;
     let joined = join::join_all(&config.package_cache, &words)?;
 
-    let staging = config.out.with_extension(format!("building-{}", std::process::id()));
+    let staging = config
+        .out
+        .with_extension(format!("building-{}", std::process::id()));
     std::fs::create_dir_all(&staging).map_err(DataError::io(&staging))?;
-    let skipped = write_set(&staging, fingerprint, &words, &joined, config.threads, progress)?;
+    let skipped = write_set(
+        &staging,
+        fingerprint,
+        &words,
+        &joined,
+        config.threads,
+        progress,
+    )?;
     let set = Artwork::open(&staging)?;
     progress(BuildProgress::Tokenizer);
     tokenizer::train(tokenizer::training_texts(&set))?
@@ -118,7 +135,10 @@ fn fingerprint() -> String {
         .chain([EMOJIBASE, EMOJILIB])
         .map(|package| package.to_string())
         .collect();
-    format!("artwork {FORMAT_VERSION}, {PICTURE_SIZE} px: {}", packages.join(" "))
+    format!(
+        "artwork {FORMAT_VERSION}, {PICTURE_SIZE} px: {}",
+        packages.join(" ")
+    )
 }
 
 fn write_set(
@@ -150,7 +170,10 @@ fn write_set(
     let mut pictures = Vec::with_capacity(jobs.len());
     let mut skipped = Vec::new();
     for (number, chunk) in jobs.chunks(CHUNK).enumerate() {
-        progress(BuildProgress::Rendering { done: number * CHUNK, total: jobs.len() });
+        progress(BuildProgress::Rendering {
+            done: number * CHUNK,
+            total: jobs.len(),
+        });
         for ((picture, _), rendered) in chunk.iter().zip(render_chunk(chunk, joined, threads)) {
             match rendered {
                 Ok(rgba) => {
@@ -166,15 +189,23 @@ fn write_set(
             }
         }
     }
-    progress(BuildProgress::Rendering { done: jobs.len(), total: jobs.len() });
-    let pixels = pixels.into_inner().map_err(|error| DataError::io(&path)(error.into_error()))?;
+    progress(BuildProgress::Rendering {
+        done: jobs.len(),
+        total: jobs.len(),
+    });
+    let pixels = pixels
+        .into_inner()
+        .map_err(|error| DataError::io(&path)(error.into_error()))?;
     pixels.sync_all().map_err(DataError::io(&path))?;
 
     let index = Index {
         fingerprint,
         size: PICTURE_SIZE,
         styles: SOURCES.iter().map(style_entry).collect(),
-        subjects: codes.iter().map(|code| subject_entry(code, words)).collect(),
+        subjects: codes
+            .iter()
+            .map(|code| subject_entry(code, words))
+            .collect(),
         pictures,
     };
     let path = dir.join(INDEX_FILE);
@@ -206,7 +237,11 @@ fn render_chunk(
             .collect();
         workers
             .into_iter()
-            .flat_map(|worker| worker.join().expect("rendering reports errors, it does not panic"))
+            .flat_map(|worker| {
+                worker
+                    .join()
+                    .expect("rendering reports errors, it does not panic")
+            })
             .collect()
     })
 }
@@ -254,9 +289,18 @@ fn report(set: &Artwork, reused: bool, skipped: Vec<Skipped>) -> BuildReport {
     }
     BuildReport {
         reused,
-        styles: set.styles().iter().map(|style| style.id.clone()).zip(counts).collect(),
+        styles: set
+            .styles()
+            .iter()
+            .map(|style| style.id.clone())
+            .zip(counts)
+            .collect(),
         subjects: set.subjects().len(),
-        held_out: set.subjects().iter().filter(|s| s.split == super::split::Split::HeldOut).count(),
+        held_out: set
+            .subjects()
+            .iter()
+            .filter(|s| s.split == super::split::Split::HeldOut)
+            .count(),
         pictures: set.len(),
         skipped,
     }

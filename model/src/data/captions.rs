@@ -70,7 +70,9 @@ pub fn with_article(words: &str) -> String {
         Some(first) if first.is_alphabetic() && !plural => {
             // Spelled vowels are right for nearly all of the set's words.
             let sound = matches!(first, 'a' | 'e' | 'i' | 'o' | 'u');
-            let exception = ["uni", "use", "one ", "euro"].iter().any(|start| words.starts_with(start));
+            let exception = ["uni", "use", "one ", "euro"]
+                .iter()
+                .any(|start| words.starts_with(start));
             format!("{} {words}", if sound && !exception { "an" } else { "a" })
         }
         _ => words.to_owned(),
@@ -109,7 +111,9 @@ mod tests {
     fn many(variant: Variant) -> Vec<String> {
         let (subject, style) = apple();
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        (0..4000).map(|_| caption(&subject, &style, &variant, &mut rng)).collect()
+        (0..4000)
+            .map(|_| caption(&subject, &style, &variant, &mut rng))
+            .collect()
     }
 
     fn share(captions: &[String], words: &str) -> f64 {
@@ -127,7 +131,10 @@ mod tests {
 
     #[test]
     fn style_and_changes_are_said_in_half() {
-        let variant = Variant { background: Some(&COLOURS[5]), ..Variant::PLAIN };
+        let variant = Variant {
+            background: Some(&COLOURS[5]),
+            ..Variant::PLAIN
+        };
         let captions = many(variant);
         assert!((share(&captions, "3d render") - 0.5).abs() < 0.05);
         assert!((share(&captions, "on a blue background") - 0.5).abs() < 0.05);

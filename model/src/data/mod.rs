@@ -27,10 +27,14 @@ pub const PICTURE_SIZE: u32 = 128;
 #[non_exhaustive]
 pub enum DataError {
     /// npm itself could not be started.
-    #[error("npm could not be started ({0}); install Node.js with npm (on Debian: apt-get install npm)")]
+    #[error(
+        "npm could not be started ({0}); install Node.js with npm (on Debian: apt-get install npm)"
+    )]
     NpmMissing(std::io::Error),
     /// A package could not be fetched.
-    #[error("the package {package} could not be fetched with `npm pack`: {reason}; check the network and npm's registry setting, then run the command again")]
+    #[error(
+        "the package {package} could not be fetched with `npm pack`: {reason}; check the network and npm's registry setting, then run the command again"
+    )]
     PackageMissing {
         /// Name and version, `name@version`.
         package: String,
@@ -38,7 +42,9 @@ pub enum DataError {
         reason: String,
     },
     /// A package lacks a file, or the file is not what it should be.
-    #[error("{package}: {file}: {reason}; delete the package from the cache and run the command again")]
+    #[error(
+        "{package}: {file}: {reason}; delete the package from the cache and run the command again"
+    )]
     PackageContent {
         /// Name and version.
         package: String,

@@ -16,12 +16,17 @@ pub(crate) struct PackageFiles {
 impl PackageFiles {
     /// The files with their paths, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+        self.files
+            .iter()
+            .map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
     }
 
     /// One file's bytes, or an error that names the package and file.
     pub(crate) fn get(&self, file: &str) -> Result<&[u8], DataError> {
-        let bytes = self.files.get(file).ok_or_else(|| self.bad(file, "the file is missing"))?;
+        let bytes = self
+            .files
+            .get(file)
+            .ok_or_else(|| self.bad(file, "the file is missing"))?;
         Ok(bytes)
     }
 
@@ -65,7 +70,10 @@ pub(crate) fn fetch(cache: &Path, package: Package) -> Result<PathBuf, DataError
             "" => format!("npm ended with {}", output.status),
             words => words.lines().take(6).collect::<Vec<_>>().join(" | "),
         };
-        Err(DataError::PackageMissing { package: package.to_string(), reason })
+        Err(DataError::PackageMissing {
+            package: package.to_string(),
+            reason,
+        })
     };
     std::fs::remove_dir_all(&staging).map_err(DataError::io(&staging))?;
     moved.map(|()| tarball)
@@ -83,12 +91,20 @@ pub(crate) fn open(
     let mut files = HashMap::new();
     for entry in archive.entries().map_err(DataError::io(&path))? {
         let mut entry = entry.map_err(DataError::io(&path))?;
-        let name = entry.path().map_err(DataError::io(&path))?.to_string_lossy().into_owned();
+        let name = entry
+            .path()
+            .map_err(DataError::io(&path))?
+            .to_string_lossy()
+            .into_owned();
         // npm tarballs have one top folder, usually but not always called "package".
-        let Some((_, inner)) = name.split_once('/') else { continue };
+        let Some((_, inner)) = name.split_once('/') else {
+            continue;
+        };
         if wanted(inner) {
             let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(DataError::io(&path))?;
+            entry
+                .read_to_end(&mut bytes)
+                .map_err(DataError::io(&path))?;
             files.insert(inner.to_owned(), bytes);
         }
     }

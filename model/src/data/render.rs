@@ -31,7 +31,11 @@ pub(crate) fn render(drawing: &Drawing, font: Option<&[u8]>) -> Result<RgbaImage
             render_glyph(*point, font)?
         }
     };
-    if picture.pixels().any(|pixel| pixel.0[3] > 32) { Ok(picture) } else { Err(Broken::Empty) }
+    if picture.pixels().any(|pixel| pixel.0[3] > 32) {
+        Ok(picture)
+    } else {
+        Err(Broken::Empty)
+    }
 }
 
 fn render_svg(svg: &str) -> Result<RgbaImage, Broken> {
@@ -53,7 +57,9 @@ fn render_svg(svg: &str) -> Result<RgbaImage, Broken> {
 }
 
 fn render_raster(bytes: &[u8]) -> Result<RgbaImage, Broken> {
-    let picture = image::load_from_memory(bytes).map_err(unreadable)?.to_rgba8();
+    let picture = image::load_from_memory(bytes)
+        .map_err(unreadable)?
+        .to_rgba8();
     Ok(fit(&picture))
 }
 
@@ -79,7 +85,11 @@ fn fit(picture: &RgbaImage) -> RgbaImage {
         if alpha > 0 {
             let channel = |c: u8| ((u32::from(c) * 255 + alpha / 2) / alpha).min(255) as u8;
             let [r, g, b, a] = pixel.0;
-            out.put_pixel(left + x, top + y, image::Rgba([channel(r), channel(g), channel(b), a]));
+            out.put_pixel(
+                left + x,
+                top + y,
+                image::Rgba([channel(r), channel(g), channel(b), a]),
+            );
         }
     }
     out
@@ -89,7 +99,9 @@ fn render_glyph(point: char, font: &[u8]) -> Result<RgbaImage, Broken> {
     let face = ttf_parser::Face::parse(font, 0).map_err(unreadable)?;
     let glyph = face.glyph_index(point).ok_or(Broken::Empty)?;
     let mut outline = Outline(PathBuilder::new());
-    let bounds = face.outline_glyph(glyph, &mut outline).ok_or(Broken::Empty)?;
+    let bounds = face
+        .outline_glyph(glyph, &mut outline)
+        .ok_or(Broken::Empty)?;
     let path = outline.0.finish().ok_or(Broken::Empty)?;
     let (width, height) = (f32::from(bounds.width()), f32::from(bounds.height()));
     // One scale for the whole font keeps small symbols small; the odd glyph that is larger than

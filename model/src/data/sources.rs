@@ -54,7 +54,10 @@ macro_rules! source {
     ($id:literal, $name:literal, $version:literal, $layout:expr, $mono:literal, $licence:literal, $words:expr) => {
         Source {
             id: $id,
-            package: Package { name: $name, version: $version },
+            package: Package {
+                name: $name,
+                version: $version,
+            },
             layout: $layout,
             mono: $mono,
             licence: $licence,
@@ -92,6 +95,12 @@ pub const SOURCES: [Source; 11] = [
 ];
 
 /// Labels, tags, groups and alternative names of every subject (MIT).
-pub const EMOJIBASE: Package = Package { name: "emojibase-data", version: "17.0.0" };
+pub const EMOJIBASE: Package = Package {
+    name: "emojibase-data",
+    version: "17.0.0",
+};
 /// Synonyms (MIT).
-pub const EMOJILIB: Package = Package { name: "emojilib", version: "4.0.3" };
+pub const EMOJILIB: Package = Package {
+    name: "emojilib",
+    version: "4.0.3",
+};

@@ -58,7 +58,11 @@ const VARIANTS: u64 = 3;
 pub fn training_texts(artwork: &Artwork) -> Vec<String> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut texts: Vec<String> = Vec::new();
-    for subject in artwork.subjects().iter().filter(|s| s.split == Split::Train) {
+    for subject in artwork
+        .subjects()
+        .iter()
+        .filter(|s| s.split == Split::Train)
+    {
         texts.push(subject.label.clone());
         texts.extend(subject.synonyms.iter().chain(&subject.tags).cloned());
     }
@@ -99,13 +103,16 @@ pub fn train(texts: Vec<String>) -> Result<Tokenizer, DataError> {
         .special_tokens(special.clone())
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
-    let mut tokenizer = TokenizerImpl::<BPE, Lowercase, ByteLevel, TemplateProcessing, ByteLevel>::new(
-        BPE::default(),
-    );
+    let mut tokenizer =
+        TokenizerImpl::<BPE, Lowercase, ByteLevel, TemplateProcessing, ByteLevel>::new(
+            BPE::default(),
+        );
     tokenizer.with_normalizer(Some(Lowercase)).map_err(failed)?;
     tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
     tokenizer.with_decoder(Some(ByteLevel::default()));
-    tokenizer.train(&mut trainer, texts.into_iter()).map_err(failed)?;
+    tokenizer
+        .train(&mut trainer, texts.into_iter())
+        .map_err(failed)?;
     let template = TemplateProcessing::builder()
         .try_single(format!("{START_OF_TEXT} $0 {END_OF_TEXT}"))
         .map_err(failed)?
@@ -128,7 +135,9 @@ impl Tokenizer {
     }
 
     fn from_json(text: &[u8]) -> Result<Self, DataError> {
-        tokenizers::Tokenizer::from_bytes(text).map(Self).map_err(failed)
+        tokenizers::Tokenizer::from_bytes(text)
+            .map(Self)
+            .map_err(failed)
     }
 
     /// Writes tokenizer.json.
@@ -189,7 +198,10 @@ mod tests {
     fn training_twice_gives_the_same_tokenizer() {
         let one = train(texts()).unwrap();
         let two = train(texts()).unwrap();
-        assert_eq!(one.0.to_string(false).unwrap(), two.0.to_string(false).unwrap());
+        assert_eq!(
+            one.0.to_string(false).unwrap(),
+            two.0.to_string(false).unwrap()
+        );
     }
 
     #[test]
@@ -209,7 +221,9 @@ mod tests {
         for (id, token) in SPECIAL_TOKENS.iter().enumerate() {
             assert_eq!(tokenizer.id(token), Some(id as i64));
         }
-        let ids = tokenizer.encode("<|im_start|>apple<image><|im_end|>", false).unwrap();
+        let ids = tokenizer
+            .encode("<|im_start|>apple<image><|im_end|>", false)
+            .unwrap();
         assert_eq!(ids.first(), Some(&4));
         assert_eq!(&ids[ids.len() - 2..], &[3, 5]);
         assert!(tokenizer.vocabulary_size() <= VOCABULARY_SIZE);

@@ -26,7 +26,12 @@ const CONTRAST: f32 = 0.3;
 
 impl Variant {
     /// The picture as it is, on white.
-    pub const PLAIN: Self = Self { background: None, tint: None, hue_degrees: 0.0, scale: 1.0 };
+    pub const PLAIN: Self = Self {
+        background: None,
+        tint: None,
+        hue_degrees: 0.0,
+        scale: 1.0,
+    };
 
     /// Variant `k` of picture `picture`: plain for 0, else drawn from a generator seeded by both.
     pub fn draw(picture: u64, k: u64, mono: bool) -> Self {
@@ -64,7 +69,12 @@ impl Variant {
     /// Applies the change to 128×128 RGBA8 straight-alpha pixels.
     pub fn apply(&self, rgba: &[u8]) -> RgbImage {
         let background = self.background.map_or([255; 3], |colour| colour.rgb);
-        if *self == (Self { background: self.background, ..Self::PLAIN }) {
+        if *self
+            == (Self {
+                background: self.background,
+                ..Self::PLAIN
+            })
+        {
             return over(rgba, background);
         }
         let rotation = (self.hue_degrees != 0.0).then(|| hue_rotation(self.hue_degrees));
@@ -76,10 +86,15 @@ impl Variant {
                 [r, g, b] = tint.rgb.map(|channel| f32::from(channel) * alpha);
             }
             if let Some(m) = rotation {
-                [r, g, b] = m.map(|row| (row[0] * r + row[1] * g + row[2] * b).clamp(0.0, 255.0 * alpha));
+                [r, g, b] =
+                    m.map(|row| (row[0] * r + row[1] * g + row[2] * b).clamp(0.0, 255.0 * alpha));
             }
             let mix = |c: f32, ground: u8| (c + f32::from(ground) * (1.0 - alpha)).round() as u8;
-            image::Rgb([mix(r, background[0]), mix(g, background[1]), mix(b, background[2])])
+            image::Rgb([
+                mix(r, background[0]),
+                mix(g, background[1]),
+                mix(b, background[2]),
+            ])
         })
     }
 }
@@ -160,14 +175,26 @@ mod tests {
     #[test]
     fn a_grey_picture_survives_a_palette_shift() {
         let rgba = [120_u8, 120, 120, 255].repeat((PICTURE_SIZE * PICTURE_SIZE) as usize);
-        let variant = Variant { hue_degrees: 140.0, ..Variant::PLAIN };
-        assert!(variant.apply(&rgba).pixels().all(|p| p.0.iter().all(|&c| c.abs_diff(120) <= 1)));
+        let variant = Variant {
+            hue_degrees: 140.0,
+            ..Variant::PLAIN
+        };
+        assert!(
+            variant
+                .apply(&rgba)
+                .pixels()
+                .all(|p| p.0.iter().all(|&c| c.abs_diff(120) <= 1))
+        );
     }
 
     #[test]
     fn a_smaller_drawing_shows_more_background() {
         let rgba = [0_u8, 0, 0, 255].repeat((PICTURE_SIZE * PICTURE_SIZE) as usize);
-        let variant = Variant { background: Some(&COLOURS[0]), scale: 0.5, ..Variant::PLAIN };
+        let variant = Variant {
+            background: Some(&COLOURS[0]),
+            scale: 0.5,
+            ..Variant::PLAIN
+        };
         let picture = variant.apply(&rgba);
         assert_eq!(picture.get_pixel(3, 3).0, COLOURS[0].rgb);
         assert_eq!(picture.get_pixel(64, 64).0, [0, 0, 0]);

@@ -62,18 +62,26 @@ impl OneOrMany {
 /// A code as it is written everywhere here: lower-case, without variation selectors.
 pub(crate) fn normal_code(code: &str) -> String {
     let code = code.to_ascii_lowercase();
-    code.split('-').filter(|part| *part != "fe0f").collect::<Vec<_>>().join("-")
+    code.split('-')
+        .filter(|part| *part != "fe0f")
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 /// A name with everything but letters and digits taken out, in lower case.
 pub(crate) fn normalise(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 const SHORTCODES: [&str; 4] = ["cldr", "github", "iamcal", "joypixels"];
 
 pub(crate) fn load(cache: &Path) -> Result<Words, DataError> {
-    let base = npm::open(cache, EMOJIBASE, |path| path.starts_with("en/") || path.starts_with("meta/"))?;
+    let base = npm::open(cache, EMOJIBASE, |path| {
+        path.starts_with("en/") || path.starts_with("meta/")
+    })?;
     let entries: Vec<Entry> = base.json("en/data.json")?;
     let groups: Groups = base.json("meta/groups.json")?;
     let lib = npm::open(cache, EMOJILIB, |path| path == "dist/emoji-en-US.json")?;
@@ -82,7 +90,11 @@ pub(crate) fn load(cache: &Path) -> Result<Words, DataError> {
     let mut tags_of: BTreeMap<String, (Entry, Vec<String>)> = BTreeMap::new();
     for entry in entries {
         let mut tags: Vec<String> = entry.tags.iter().map(|tag| plain(tag)).collect();
-        let more = lib.get(&entry.emoji).into_iter().flatten().map(|tag| plain(tag));
+        let more = lib
+            .get(&entry.emoji)
+            .into_iter()
+            .flatten()
+            .map(|tag| plain(tag));
         for tag in more {
             if !tags.contains(&tag) {
                 tags.push(tag);
@@ -101,26 +113,50 @@ pub(crate) fn load(cache: &Path) -> Result<Words, DataError> {
     let mut subjects = BTreeMap::new();
     let mut labels = HashMap::new();
     for (code, (entry, tags)) in &tags_of {
-        let (Some(group), Some(subgroup)) = (entry.group, entry.subgroup) else { continue };
-        let group = groups.groups.get(&group.to_string()).cloned().unwrap_or_default();
-        let subgroup = groups.subgroups.get(&subgroup.to_string()).cloned().unwrap_or_default();
-        if group == "component" || matches!(subgroup.as_str(), "country-flag" | "subdivision-flag") {
+        let (Some(group), Some(subgroup)) = (entry.group, entry.subgroup) else {
+            continue;
+        };
+        let group = groups
+            .groups
+            .get(&group.to_string())
+            .cloned()
+            .unwrap_or_default();
+        let subgroup = groups
+            .subgroups
+            .get(&subgroup.to_string())
+            .cloned()
+            .unwrap_or_default();
+        if group == "component" || matches!(subgroup.as_str(), "country-flag" | "subdivision-flag")
+        {
             continue;
         }
         labels.insert(normalise(&entry.label), code.clone());
         let label = plain(&entry.label);
         let synonyms = synonyms(&label, tags, &use_count);
-        subjects.insert(code.clone(), SubjectWords { label, tags: tags.clone(), synonyms, group, subgroup });
+        subjects.insert(
+            code.clone(),
+            SubjectWords {
+                label,
+                tags: tags.clone(),
+                synonyms,
+                group,
+                subgroup,
+            },
+        );
     }
 
     let mut names = Vec::new();
     let unicode: HashMap<String, String> = base.json("meta/unicode-names.json")?;
     names.push(
-        unicode.iter().map(|(code, name)| (normalise(name), normal_code(code))).collect(),
+        unicode
+            .iter()
+            .map(|(code, name)| (normalise(name), normal_code(code)))
+            .collect(),
     );
     names.push(labels);
     for list in SHORTCODES {
-        let shortcodes: HashMap<String, OneOrMany> = base.json(&format!("en/shortcodes/{list}.json"))?;
+        let shortcodes: HashMap<String, OneOrMany> =
+            base.json(&format!("en/shortcodes/{list}.json"))?;
         let mut by_name = HashMap::new();
         for (code, many) in shortcodes {
             for name in many.names() {
@@ -137,11 +173,19 @@ fn plain(text: &str) -> String {
     let spaced: String = text
         .to_lowercase()
         .chars()
-        .map(|c| if matches!(c, '_' | '“' | '”' | ':' | '’' | '(' | ')' | ',') { ' ' } else { c })
+        .map(|c| {
+            if matches!(c, '_' | '“' | '”' | ':' | '’' | '(' | ')' | ',') {
+                ' '
+            } else {
+                c
+            }
+        })
         .collect();
     let text = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
     let wordy = text.chars().any(char::is_alphanumeric)
-        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '&' | '!' | '.'));
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '&' | '!' | '.'));
     if wordy { text } else { String::new() }
 }
 
@@ -155,7 +199,11 @@ fn synonyms(label: &str, tags: &[String], use_count: &HashMap<&str, usize>) -> V
         .filter(|tag| {
             let uses = use_count.get(tag.as_str()).copied().unwrap_or(0);
             let part = tag.split(' ').all(|word| words.contains(&word));
-            if part { uses <= 8 } else { uses <= 1 && tag.contains(label) }
+            if part {
+                uses <= 8
+            } else {
+                uses <= 1 && tag.contains(label)
+            }
         })
         .cloned()
         .collect();

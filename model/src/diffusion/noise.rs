@@ -21,6 +21,11 @@ impl Noise {
         Self(rng)
     }
 
+    /// The generator itself, for code that draws by the `rand` traits.
+    pub fn rng(&mut self) -> &mut ChaCha8Rng {
+        &mut self.0
+    }
+
     /// Uniform in [0, 1) with 24 bits, as many as an f32 holds exactly.
     pub fn unit(&mut self) -> f32 {
         (self.0.next_u32() >> 8) as f32 / (1u32 << 24) as f32

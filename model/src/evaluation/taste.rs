@@ -27,10 +27,17 @@ pub fn words(axis: Axis, high: bool) -> &'static str {
 ///
 /// `likes` holds one or two ends of axes, each as (axis, high end).
 pub fn sentence(likes: &[(Axis, bool)]) -> String {
-    let liked: Vec<&str> = likes.iter().map(|&(axis, high)| words(axis, high)).collect();
+    let liked: Vec<&str> = likes
+        .iter()
+        .map(|&(axis, high)| words(axis, high))
+        .collect();
     match likes.first() {
         Some(&(axis, high)) => {
-            format!("likes {}; dislikes {}", liked.join(" and "), words(axis, !high))
+            format!(
+                "likes {}; dislikes {}",
+                liked.join(" and "),
+                words(axis, !high)
+            )
         }
         None => "has no clear preference between these pictures".to_owned(),
     }
@@ -38,6 +45,10 @@ pub fn sentence(likes: &[(Axis, bool)]) -> String {
 
 /// Every kind of description once, for the tokenizer's vocabulary.
 pub fn vocabulary() -> Vec<String> {
-    let ends = Axis::ALL.into_iter().flat_map(|axis| [(axis, true), (axis, false)]);
-    std::iter::once(sentence(&[])).chain(ends.map(|end| sentence(&[end, end]))).collect()
+    let ends = Axis::ALL
+        .into_iter()
+        .flat_map(|axis| [(axis, true), (axis, false)]);
+    std::iter::once(sentence(&[]))
+        .chain(ends.map(|end| sentence(&[end, end])))
+        .collect()
 }

@@ -3,6 +3,7 @@
 
 pub mod clip;
 pub mod config;
+pub mod latent_encoder;
 pub mod layers;
 pub mod llava_onevision;
 pub mod paella_vq;

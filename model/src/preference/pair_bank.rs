@@ -42,7 +42,9 @@ pub enum PairBankError {
         reason: String,
     },
     /// A picture could not be decoded or encoded.
-    #[error("the picture {path} is broken: {reason}; build the bank again with `predilect pairs build`")]
+    #[error(
+        "the picture {path} is broken: {reason}; build the bank again with `predilect pairs build`"
+    )]
     Picture {
         /// Which file.
         path: PathBuf,
@@ -99,7 +101,10 @@ impl PairBank {
     /// or when a picture is missing or lies outside the folder.
     pub fn load(folder: &Path) -> Result<Self, PairBankError> {
         let path = folder.join(INDEX_FILE);
-        let broken = |reason: String| PairBankError::Format { path: path.clone(), reason };
+        let broken = |reason: String| PairBankError::Format {
+            path: path.clone(),
+            reason,
+        };
         let bytes = fs::read(&path).map_err(file_error("read", &path))?;
         let index: Index = serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))?;
         if index.format_version != FORMAT_VERSION {
@@ -124,7 +129,12 @@ impl PairBank {
                 fs::metadata(&picture).map_err(file_error("find", &picture))?;
             }
         }
-        Ok(Self { folder: folder.into(), model_hash: index.model_hash, pairs: index.pairs, by_id })
+        Ok(Self {
+            folder: folder.into(),
+            model_hash: index.model_hash,
+            pairs: index.pairs,
+            by_id,
+        })
     }
 
     /// SHA-256 (hexadecimal) of the weights that drew the pictures.
@@ -161,8 +171,13 @@ impl PairBank {
     pub fn read_picture(&self, pair: &BankPair, side: Side) -> Result<RgbImage, PairBankError> {
         let path = self.picture_path(pair, side);
         let bytes = fs::read(&path).map_err(file_error("read", &path))?;
-        let picture = image::load_from_memory_with_format(&bytes, ImageFormat::WebP)
-            .map_err(|e| PairBankError::Picture { path, reason: e.to_string() })?;
+        let picture =
+            image::load_from_memory_with_format(&bytes, ImageFormat::WebP).map_err(|e| {
+                PairBankError::Picture {
+                    path,
+                    reason: e.to_string(),
+                }
+            })?;
         Ok(picture.into_rgb8())
     }
 }
@@ -182,9 +197,15 @@ impl PairBankWriter {
     /// When the folder can't be made.
     pub fn create(folder: &Path, model_hash: &str) -> Result<Self, PairBankError> {
         fs::create_dir_all(folder).map_err(file_error("make", folder))?;
-        let index =
-            Index { format_version: FORMAT_VERSION, model_hash: model_hash.into(), pairs: vec![] };
-        Ok(Self { folder: folder.into(), index })
+        let index = Index {
+            format_version: FORMAT_VERSION,
+            model_hash: model_hash.into(),
+            pairs: vec![],
+        };
+        Ok(Self {
+            folder: folder.into(),
+            index,
+        })
     }
 
     /// Adds a pair and writes its two pictures; returns its id. A pair that is
@@ -224,8 +245,10 @@ impl PairBankWriter {
     /// When the index can't be written, or the bank is empty.
     pub fn finish(self) -> Result<PairBank, PairBankError> {
         let path = self.folder.join(INDEX_FILE);
-        let text = serde_json::to_vec_pretty(&self.index)
-            .map_err(|e| PairBankError::Format { path: path.clone(), reason: e.to_string() })?;
+        let text = serde_json::to_vec_pretty(&self.index).map_err(|e| PairBankError::Format {
+            path: path.clone(),
+            reason: e.to_string(),
+        })?;
         let unfinished = path.with_extension("json.part");
         fs::write(&unfinished, text).map_err(file_error("write", &unfinished))?;
         fs::rename(&unfinished, &path).map_err(file_error("write", &path))?;
@@ -240,24 +263,37 @@ fn pair_id(prompt: &str, left: &[u8], right: &[u8]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn encode_webp(picture: &RgbImage, folder: &Path) -> Result<Vec<u8>, PairBankError> {
     webp::Encoder::from_rgb(picture.as_raw(), picture.width(), picture.height())
         .encode_simple(false, WEBP_QUALITY)
         .map(|bytes| bytes.to_vec())
-        .map_err(|e| PairBankError::Picture { path: folder.into(), reason: format!("{e:?}") })
+        .map_err(|e| PairBankError::Picture {
+            path: folder.into(),
+            reason: format!("{e:?}"),
+        })
 }
 
 fn is_plain_file_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
-    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+    matches!(
+        (parts.next(), parts.next()),
+        (Some(Component::Normal(_)), None)
+    )
 }
 
 fn file_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PairBankError {
     let path = path.to_path_buf();
-    move |source| PairBankError::File { action, path, source }
+    move |source| PairBankError::File {
+        action,
+        path,
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -272,8 +308,12 @@ mod tests {
 
     fn small_bank(folder: &Path) -> PairBank {
         let mut writer = PairBankWriter::create(folder, "abc").unwrap();
-        writer.add("a red apple", &plain([200, 0, 0]), &plain([0, 0, 200])).unwrap();
-        writer.add("a dog", &plain([0, 200, 0]), &plain([0, 0, 0])).unwrap();
+        writer
+            .add("a red apple", &plain([200, 0, 0]), &plain([0, 0, 200]))
+            .unwrap();
+        writer
+            .add("a dog", &plain([0, 200, 0]), &plain([0, 0, 0]))
+            .unwrap();
         writer.finish().unwrap()
     }
 
@@ -287,14 +327,20 @@ mod tests {
         assert_eq!(apple.prompt, "a red apple");
         let left = bank.read_picture(apple, Side::Left).unwrap();
         assert_eq!(left.dimensions(), (32, 32));
-        assert!(left.get_pixel(16, 16).0[0] > 180, "the left picture is the red one");
+        assert!(
+            left.get_pixel(16, 16).0[0] > 180,
+            "the left picture is the red one"
+        );
         assert!(bank.get("no such pair").is_none());
     }
 
     #[test]
     fn a_pair_keeps_its_id_when_the_bank_is_built_again() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        assert_eq!(small_bank(one.path()).pairs(), small_bank(two.path()).pairs());
+        assert_eq!(
+            small_bank(one.path()).pairs(),
+            small_bank(two.path()).pairs()
+        );
     }
 
     #[test]
@@ -302,7 +348,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = PairBankWriter::create(folder.path(), "abc").unwrap();
         for _ in 0..2 {
-            writer.add("a dog", &plain([1, 2, 3]), &plain([3, 2, 1])).unwrap();
+            writer
+                .add("a dog", &plain([1, 2, 3]), &plain([3, 2, 1]))
+                .unwrap();
         }
         assert_eq!(writer.finish().unwrap().pairs().len(), 1);
     }

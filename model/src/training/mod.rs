@@ -1,7 +1,15 @@
 //! Training: a stage says what one step is; the trainer does all else.
 
+mod loss_weight;
 mod optimizer;
+mod pictures;
+pub mod preset;
+mod recipe;
+mod stage_a;
+mod stage_b;
 mod trainer;
 
 pub use optimizer::{Optimizer, OptimizerOptions};
-pub use trainer::{Metrics, Stage, StepContext, TrainError, TrainOptions, export, train};
+pub use pictures::{PictureBank, Row, pictures_to_tensor, tensor_to_pictures, write_sheet};
+pub use recipe::{Outcome, Recipe};
+pub use trainer::{Budget, Metrics, Stage, StepContext, TrainError, TrainOptions, export, train};

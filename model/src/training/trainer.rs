@@ -44,13 +44,32 @@ pub enum TrainError {
     Missing(String),
 }
 
+/// When a training is at its end; the learning rate follows how much of it is used.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Budget {
+    /// After this many steps.
+    Steps(u64),
+    /// After this many seconds of stepping.
+    Seconds(f64),
+}
+
+impl Budget {
+    /// How much is used, from 0 to 1.
+    fn used(self, state: &State) -> f64 {
+        match self {
+            Self::Steps(steps) => state.step as f64 / steps.max(1) as f64,
+            Self::Seconds(seconds) => state.seconds / seconds.max(1.0),
+        }
+    }
+}
+
 /// How long and how to train.
 #[derive(Debug, Clone)]
 pub struct TrainOptions {
     /// Where checkpoints, metrics and sample sheets go.
     pub dir: PathBuf,
-    /// Steps in all, over every continuation.
-    pub steps: u64,
+    /// How long to train in all, over every continuation.
+    pub budget: Budget,
     /// Peak learning rate.
     pub lr: f64,
     /// Steps of linear warm-up; after it the rate falls along a cosine to a tenth.
@@ -104,7 +123,7 @@ struct State {
     seconds: f64,
 }
 
-/// Trains `stage` to `options.steps`, continuing from the checkpoint in `options.dir` if
+/// Trains `stage` to the end of `options.budget`, continuing from the checkpoint in `options.dir` if
 /// there is one. Returns the averaged weights, `None` when stopped before the end.
 ///
 /// # Errors
@@ -138,16 +157,17 @@ pub fn train(
     let mut saved = Instant::now();
     let mut progress = Progress::new(options, state.step);
     let mut infinite = 0;
-    while state.step < options.steps {
+    while options.budget.used(&state) < 1.0 {
         let started = Instant::now();
         let mut context = StepContext {
             step: state.step,
             noise: Noise::stream(options.seed, state.step),
         };
+        tch::manual_seed(context.noise.below(i64::MAX as usize) as i64);
         let (loss, mut parts) = stage.loss(&mut context);
         loss.backward();
         parts.insert(0, ("loss", loss));
-        let norm = optimizer.step(learning_rate(options, state.step), state.step);
+        let norm = optimizer.step(learning_rate(options, &state), state.step);
         infinite = if norm.is_finite() { 0 } else { infinite + 1 };
         if infinite == 20 {
             return Err(TrainError::Diverged(infinite));
@@ -155,7 +175,7 @@ pub fn train(
         state.step += 1;
         state.seconds += started.elapsed().as_secs_f64();
         progress.add(&parts);
-        let last = state.step == options.steps;
+        let last = options.budget.used(&state) >= 1.0;
         if let Some(line) = progress.line(&state, norm, last) {
             writeln!(metrics_file, "{line}").map_err(io(&metrics_path))?;
         }
@@ -176,8 +196,8 @@ pub fn train(
         }
         if stopped && !last {
             eprintln!(
-                "\r{}: stopped at step {} of {}; the same command goes on from here",
-                state.stage, state.step, options.steps
+                "\r{}: stopped at step {}; the same command goes on from here",
+                state.stage, state.step
             );
             return Ok(None);
         }
@@ -186,11 +206,10 @@ pub fn train(
 }
 
 /// Linear warm-up, then a cosine from the peak to a tenth of it.
-fn learning_rate(options: &TrainOptions, step: u64) -> f64 {
-    let warm = ((step + 1) as f64 / options.warmup.max(1) as f64).min(1.0);
-    let span = options.steps.saturating_sub(options.warmup).max(1) as f64;
-    let done = (step.saturating_sub(options.warmup) as f64 / span).min(1.0);
-    let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+fn learning_rate(options: &TrainOptions, state: &State) -> f64 {
+    let warm = ((state.step + 1) as f64 / options.warmup.max(1) as f64).min(1.0);
+    let used = options.budget.used(state).min(1.0);
+    let cosine = 0.5 * (1.0 + (std::f64::consts::PI * used).cos());
     options.lr * warm * (0.1 + 0.9 * cosine)
 }
 
@@ -273,7 +292,10 @@ impl<'a> Progress<'a> {
         let here = (state.step - self.first_step) as f64;
         let per_step = self.started.elapsed().as_secs_f64() / here;
         let rate = self.options.batch as f64 / per_step;
-        let left = (self.options.steps - state.step) as f64 * per_step;
+        let left = match self.options.budget {
+            Budget::Steps(steps) => steps.saturating_sub(state.step) as f64 * per_step,
+            Budget::Seconds(seconds) => (seconds - state.seconds).max(0.0),
+        };
         let mut object = serde_json::Map::new();
         object.insert("step".into(), state.step.into());
         object.insert("seconds".into(), state.seconds.round().into());
@@ -293,8 +315,8 @@ impl<'a> Progress<'a> {
             "\n"
         };
         eprint!(
-            "{}: step {}/{}{text}  {rate:.0}/s  {minutes}:{seconds:02} left{end}",
-            state.stage, state.step, self.options.steps
+            "{}: step {}{text}  {rate:.0}/s  {minutes}:{seconds:02} left{end}",
+            state.stage, state.step
         );
         Some(serde_json::Value::Object(object).to_string())
     }

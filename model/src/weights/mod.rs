@@ -1,9 +1,11 @@
 //! Where the parameters of a network come from: files in the hub's layout, or a seed.
 
 mod checkpoint;
+mod folder;
 mod params;
 
 pub use checkpoint::{Checkpoint, save};
+pub use folder::{Component, ModelFolder};
 pub use params::{Init, Parameter, Params};
 
 use std::path::{Path, PathBuf};

@@ -51,7 +51,9 @@ pub(crate) fn run(args: DataArgs) -> anyhow::Result<()> {
 fn run_build(args: BuildArgs) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let config = BuildConfig {
-        package_cache: args.packages.unwrap_or_else(|| cache::cache_dir().join("npm")),
+        package_cache: args
+            .packages
+            .unwrap_or_else(|| cache::cache_dir().join("npm")),
         out: args.out.unwrap_or_else(cache::artwork_dir),
         force: args.force,
         threads: args.threads.map_or(cores, usize::from),
@@ -91,7 +93,10 @@ fn print_report(report: &BuildReport, out: &std::path::Path) {
         println!("  {style:<16} {pictures:>5} pictures");
     }
     for skipped in &report.skipped {
-        println!("  skipped {} in {}: {}", skipped.code, skipped.style, skipped.reason);
+        println!(
+            "  skipped {} in {}: {}",
+            skipped.code, skipped.style, skipped.reason
+        );
     }
     println!(
         "{} pictures of {} subjects ({} held out), {} skipped: {}",

@@ -1,2 +1,3 @@
 //! One module per subcommand: arguments parsed, the library called, the outcome said.
 pub(crate) mod data;
+pub(crate) mod train;

@@ -1,0 +1,176 @@
+//! The mini's configurations and how long each stage trains.
+
+use crate::networks::latent_encoder::LatentEncoderConfig;
+use crate::networks::paella_vq::PaellaVqConfig;
+use crate::networks::stable_cascade_unet::{BlockType, PerLevel, StableCascadeUNetConfig};
+
+/// Channels of the mini's Stage C latent, 4×4 at 128 px.
+const LATENT_CHANNELS: i64 = 24;
+/// Size of the text encoder's states and of its projection.
+pub(super) const TEXT_DIM: i64 = 192;
+
+/// Stage A of the mini: 128 px to 4×32×32.
+pub fn stage_a() -> PaellaVqConfig {
+    PaellaVqConfig {
+        bottleneck_blocks: 4,
+        embed_dim: 96,
+        num_vq_embeddings: 1024,
+        scale_factor: 1.0,
+        ..Default::default()
+    }
+}
+
+/// The encoder to Stage C latents: 128 px to 24×4×4.
+pub fn latent_encoder() -> LatentEncoderConfig {
+    LatentEncoderConfig {
+        channels: vec![48, 96, 192, 256],
+        blocks: vec![1, 1, 2, 1],
+        latent_channels: LATENT_CHANNELS,
+    }
+}
+
+/// Stage B of the mini: 4×32×32 under a 24×4×4 condition.
+pub fn stage_b() -> StableCascadeUNetConfig {
+    use BlockType::{Attention, Res, Timestep};
+    StableCascadeUNetConfig {
+        in_channels: 4,
+        out_channels: 4,
+        patch_size: 2,
+        conditioning_dim: 64,
+        block_out_channels: vec![96, 192, 256],
+        num_attention_heads: vec![0, 4, 4],
+        down_num_layers_per_block: vec![1, 2, 3],
+        up_num_layers_per_block: vec![3, 2, 2],
+        down_blocks_repeat_mappers: Some(vec![1, 1, 1]),
+        up_blocks_repeat_mappers: Some(vec![1, 1, 1]),
+        block_types_per_layer: vec![
+            vec![Res, Timestep],
+            vec![Res, Timestep],
+            vec![Res, Timestep, Attention],
+        ],
+        clip_text_pooled_in_channels: TEXT_DIM,
+        clip_seq: 1,
+        effnet_in_channels: Some(LATENT_CHANNELS),
+        dropout: PerLevel::All(0.0),
+        timestep_conditioning_type: vec!["sca".into()],
+        ..Default::default()
+    }
+}
+
+/// Stage C of the mini: 24×4×4 under text, all levels at one resolution as the official.
+pub fn stage_c() -> StableCascadeUNetConfig {
+    use BlockType::{Attention, Res, Timestep};
+    let layer = vec![Res, Timestep, Attention];
+    StableCascadeUNetConfig {
+        in_channels: LATENT_CHANNELS,
+        out_channels: LATENT_CHANNELS,
+        conditioning_dim: 256,
+        block_out_channels: vec![256, 256],
+        num_attention_heads: vec![4, 4],
+        down_num_layers_per_block: vec![2, 3],
+        up_num_layers_per_block: vec![3, 2],
+        block_types_per_layer: vec![layer.clone(), layer],
+        clip_text_in_channels: Some(TEXT_DIM),
+        clip_text_pooled_in_channels: TEXT_DIM,
+        clip_image_in_channels: Some(TEXT_DIM),
+        clip_seq: 2,
+        dropout: PerLevel::All(0.0),
+        switch_level: Some(vec![false]),
+        ..Default::default()
+    }
+}
+
+/// How one stage trains.
+#[derive(Debug, Clone, Copy)]
+pub struct StageSettings {
+    /// Minutes of stepping.
+    pub minutes: f64,
+    /// Samples a step.
+    pub batch: usize,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Augmented variants of each picture that are held in memory.
+    pub variants: u64,
+}
+
+/// The stages in the order of training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StageName {
+    /// Classifier of subject and style.
+    Judge,
+    /// Text and image towers.
+    Clip,
+    /// Autoencoder.
+    StageA,
+    /// Decoder and latent encoder.
+    StageB,
+    /// Prior.
+    StageC,
+    /// Vision-language model.
+    Vlm,
+    /// Preference attention.
+    Preference,
+}
+
+impl StageName {
+    /// All stages in the order of training.
+    pub const ALL: [Self; 7] = [
+        Self::Judge,
+        Self::Clip,
+        Self::StageA,
+        Self::StageB,
+        Self::StageC,
+        Self::Vlm,
+        Self::Preference,
+    ];
+
+    /// As it is written on the command line and in folders.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Judge => "judge",
+            Self::Clip => "clip",
+            Self::StageA => "stage-a",
+            Self::StageB => "stage-b",
+            Self::StageC => "stage-c",
+            Self::Vlm => "vlm",
+            Self::Preference => "preference",
+        }
+    }
+}
+
+/// For which machine a training is sized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    /// A night on two cores.
+    Cpu,
+    /// Twenty minutes on one H100.
+    Gpu,
+}
+
+impl Preset {
+    /// How `stage` trains under this preset.
+    pub fn settings(self, stage: StageName) -> StageSettings {
+        let (minutes, batch, lr, variants) = match (self, stage) {
+            (Self::Cpu, StageName::Judge) => (30.0, 64, 1e-3, 2),
+            (Self::Cpu, StageName::Clip) => (45.0, 128, 1e-3, 2),
+            (Self::Cpu, StageName::StageA) => (30.0, 8, 2e-3, 2),
+            (Self::Cpu, StageName::StageB) => (150.0, 32, 1e-3, 2),
+            (Self::Cpu, StageName::StageC) => (180.0, 64, 1e-3, 3),
+            (Self::Cpu, StageName::Vlm) => (30.0, 16, 1e-3, 2),
+            (Self::Cpu, StageName::Preference) => (15.0, 32, 3e-4, 1),
+            (Self::Gpu, StageName::Judge) => (1.0, 256, 2e-3, 4),
+            (Self::Gpu, StageName::Clip) => (2.0, 512, 1e-3, 4),
+            (Self::Gpu, StageName::StageA) => (2.0, 128, 2e-3, 4),
+            (Self::Gpu, StageName::StageB) => (5.0, 512, 1e-3, 4),
+            (Self::Gpu, StageName::StageC) => (6.0, 1024, 1e-3, 4),
+            (Self::Gpu, StageName::Vlm) => (2.0, 128, 1e-3, 4),
+            (Self::Gpu, StageName::Preference) => (2.0, 256, 3e-4, 1),
+        };
+        StageSettings {
+            minutes,
+            batch,
+            lr,
+            variants,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Puts stages together: data, networks, settings and where the results go.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tch::{Device, Kind, Tensor};
+
+use super::pictures::PictureBank;
+use super::preset::{self, Preset, StageName, StageSettings};
+use super::stage_a::{StageA, latent_std};
+use super::stage_b::{StageB, StageBParts};
+use super::{Budget, Stage, TrainError, TrainOptions, export, train};
+use crate::data::artwork::Artwork;
+use crate::data::split::Split;
+use crate::diffusion::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler};
+use crate::networks::latent_encoder::LatentEncoder;
+use crate::networks::paella_vq::PaellaVq;
+use crate::networks::stable_cascade_unet::StableCascadeUNet;
+use crate::weights::{Component, ModelFolder, Params, WeightsError};
+
+/// What a training run is told from outside.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// The model folder that trained networks are read from and written to.
+    pub model: ModelFolder,
+    /// Where checkpoints, metrics and sheets go, a folder a stage.
+    pub work: PathBuf,
+    /// The artwork set that `data build` made.
+    pub artwork: PathBuf,
+    /// For which machine the stages are sized.
+    pub preset: Preset,
+    /// Minutes of stepping, instead of the preset's.
+    pub minutes: Option<f64>,
+    /// Samples a step, instead of the preset's.
+    pub batch: Option<usize>,
+    /// Peak learning rate, instead of the preset's.
+    pub lr: Option<f64>,
+    /// A model folder whose weights networks start from.
+    pub init_from: Option<ModelFolder>,
+    /// Keeps the latent encoder of the model folder as it is while Stage B trains.
+    pub freeze_encoder: bool,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Where the networks compute.
+    pub device: Device,
+    /// Ends the run at a checkpoint when set.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Whether a stage came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its weights are in the model folder.
+    Finished,
+    /// It stopped at a checkpoint.
+    Stopped,
+}
+
+/// bf16 everywhere: on a CPU it is several times faster than f32, and the prior does not
+/// bear f16.
+const KIND: Kind = Kind::BFloat16;
+
+impl Recipe {
+    /// Runs one stage to its end, continuing from its checkpoint.
+    ///
+    /// # Errors
+    /// When data or an earlier stage is missing, a file cannot be written, or training diverges.
+    pub fn run(&self, stage: StageName) -> Result<Outcome, TrainError> {
+        tch::manual_seed(self.seed as i64);
+        match stage {
+            StageName::StageA => self.stage_a(),
+            StageName::StageB => self.stage_b(),
+            _ => Err(TrainError::Missing(format!(
+                "the stage {} is not here yet",
+                stage.as_str()
+            ))),
+        }
+    }
+
+    fn settings(&self, stage: StageName) -> StageSettings {
+        let preset = self.preset.settings(stage);
+        StageSettings {
+            minutes: self.minutes.unwrap_or(preset.minutes),
+            batch: self.batch.unwrap_or(preset.batch),
+            lr: self.lr.unwrap_or(preset.lr),
+            ..preset
+        }
+    }
+
+    fn options(&self, stage: StageName) -> TrainOptions {
+        let settings = self.settings(stage);
+        TrainOptions {
+            dir: self.work.join(stage.as_str()),
+            budget: Budget::Seconds(settings.minutes * 60.0),
+            lr: settings.lr,
+            warmup: 100,
+            batch: settings.batch,
+            seed: self.seed,
+            checkpoint_every: Duration::from_secs(120),
+            sample_every: match self.preset {
+                Preset::Cpu => 500,
+                Preset::Gpu => 1000,
+            },
+            stop: self.stop.clone(),
+            optimizer: Default::default(),
+        }
+    }
+
+    fn artwork(&self) -> Result<Artwork, TrainError> {
+        Artwork::open(&self.artwork).map_err(|error| {
+            TrainError::Missing(format!(
+                "{error}. Make the training set first: predilect data build"
+            ))
+        })
+    }
+
+    /// The pictures to train on, with variants, and those of held-out subjects, plain.
+    fn pictures(&self, artwork: &Artwork, variants: u64) -> (PictureBank, PictureBank) {
+        let train = artwork.pictures_of(Split::Train);
+        let mut held_out = artwork.pictures_of(Split::HeldOut);
+        // Neighbours in the set show one subject; a sheet of the first ones should not.
+        held_out.sort_by_key(|&i| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        (
+            PictureBank::draw(artwork, &train, variants, self.device),
+            PictureBank::draw(artwork, &held_out, 1, self.device),
+        )
+    }
+
+    /// A network to train: from `init_from` where it has one, else from the seed.
+    fn network<C, N>(
+        &self,
+        component: Component,
+        config: C,
+        build: impl Fn(&Params, C) -> Result<N, WeightsError>,
+    ) -> Result<(N, Params), TrainError>
+    where
+        C: serde::de::DeserializeOwned,
+    {
+        if let Some(folder) = &self.init_from
+            && folder.component(component).exists()
+        {
+            return Ok(folder.load(component, KIND, self.device, build)?);
+        }
+        let params = Params::random(self.seed, KIND, self.device);
+        Ok((build(&params, config)?, params))
+    }
+
+    /// A network that an earlier stage has trained.
+    fn trained<C, N>(
+        &self,
+        component: Component,
+        stage: StageName,
+        build: impl Fn(&Params, C) -> Result<N, WeightsError>,
+    ) -> Result<(N, Params), TrainError>
+    where
+        C: serde::de::DeserializeOwned,
+    {
+        self.model
+            .load(component, KIND, self.device, build)
+            .map_err(|error| {
+                let stage = stage.as_str();
+                TrainError::Missing(format!("{error}. Train it first: predilect train {stage}"))
+            })
+    }
+
+    /// Trains and writes each component's part of the weights, told apart by prefix.
+    fn finish(
+        &self,
+        stage: &mut dyn Stage,
+        name: StageName,
+        write: impl FnOnce(Vec<(String, Tensor)>) -> Result<(), TrainError>,
+    ) -> Result<Outcome, TrainError> {
+        match train(stage, &self.options(name))? {
+            None => Ok(Outcome::Stopped),
+            Some(weights) => write(weights).map(|()| Outcome::Finished),
+        }
+    }
+
+    fn export(
+        &self,
+        component: Component,
+        config: &impl serde::Serialize,
+        weights: &[(String, Tensor)],
+    ) -> Result<(), TrainError> {
+        let file = format!("{}.safetensors", component.stem());
+        export(&self.model.component(component), config, &file, weights)
+    }
+
+    fn stage_a(&self) -> Result<Outcome, TrainError> {
+        let settings = self.settings(StageName::StageA);
+        let (network, params) = self.network(Component::Vqgan, preset::stage_a(), PaellaVq::new)?;
+        let (train, held_out) = self.pictures(&self.artwork()?, settings.variants);
+        let mut config = network.config().clone();
+        let mut stage = StageA::new(network, params, train, held_out, settings.batch);
+        let options = self.options(StageName::StageA);
+        let Some(weights) = super::train(&mut stage, &options)? else {
+            return Ok(Outcome::Stopped);
+        };
+        self.export(Component::Vqgan, &config, &weights)?;
+        // Stage B's latents are to have unit variance, as its noise has.
+        let (trained, _) = self.trained(Component::Vqgan, StageName::StageA, PaellaVq::new)?;
+        config.scale_factor = latent_std(&trained, stage.train_pictures(), KIND);
+        self.export(Component::Vqgan, &config, &weights)?;
+        Ok(Outcome::Finished)
+    }
+
+    fn stage_b(&self) -> Result<Outcome, TrainError> {
+        let settings = self.settings(StageName::StageB);
+        let (autoencoder, _) = self.trained(Component::Vqgan, StageName::StageA, PaellaVq::new)?;
+        let (decoder, decoder_params) = self.network(
+            Component::Decoder,
+            preset::stage_b(),
+            StableCascadeUNet::new,
+        )?;
+        let (encoder, encoder_params) = if self.freeze_encoder {
+            let stage = StageName::StageB;
+            let (network, _) = self.trained(Component::LatentEncoder, stage, LatentEncoder::new)?;
+            (network, None)
+        } else {
+            let config = preset::latent_encoder();
+            let (network, params) =
+                self.network(Component::LatentEncoder, config, LatentEncoder::new)?;
+            (network, Some(params))
+        };
+        let (train, held_out) = self.pictures(&self.artwork()?, settings.variants);
+        let (decoder_config, encoder_config) = (decoder.config().clone(), encoder.config().clone());
+        let mut stage = StageB::new(StageBParts {
+            decoder,
+            decoder_params,
+            encoder,
+            encoder_params,
+            autoencoder,
+            scheduler: DdpmWuerstchenScheduler::new(DdpmWuerstchenConfig::default()),
+            train,
+            held_out,
+            batch: settings.batch,
+        });
+        self.finish(&mut stage, StageName::StageB, |weights| {
+            self.export(
+                Component::Decoder,
+                &decoder_config,
+                &with_prefix(&weights, "decoder/"),
+            )?;
+            let encoder = with_prefix(&weights, "latent_encoder/");
+            if !encoder.is_empty() {
+                self.export(Component::LatentEncoder, &encoder_config, &encoder)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The weights whose names begin with `prefix`, without it.
+fn with_prefix(weights: &[(String, Tensor)], prefix: &str) -> Vec<(String, Tensor)> {
+    let part = |(name, tensor): &(String, Tensor)| {
+        let name = name.strip_prefix(prefix)?;
+        Some((name.to_owned(), tensor.shallow_clone()))
+    };
+    weights.iter().filter_map(part).collect()
+}

@@ -1,0 +1,197 @@
+//! Stage B with the latent encoder: a diffusion decoder from Stage C latents to Stage A's.
+
+use std::path::Path;
+
+use tch::{Kind, Tensor};
+
+use super::loss_weight::AdaptiveLossWeight;
+use super::pictures::{PictureBank, tensor_to_pictures, write_sheet};
+use super::{Metrics, Stage, StepContext, TrainError};
+use crate::diffusion::{DdpmWuerstchenScheduler, Noise};
+use crate::networks::latent_encoder::LatentEncoder;
+use crate::networks::paella_vq::PaellaVq;
+use crate::networks::stable_cascade_unet::{StableCascadeInput, StableCascadeUNet};
+use crate::weights::{Parameter, Params};
+
+/// Share of samples whose condition is dropped, so that guidance on it is possible.
+const DROP_CONDITION: f32 = 0.05;
+/// Share of samples whose condition is noised: Stage C's latents are never exact.
+const NOISE_CONDITION: f32 = 0.3;
+/// Largest standard deviation of that noise.
+const CONDITION_NOISE: f64 = 0.3;
+
+/// The networks and data of [`StageB`].
+pub struct StageBParts {
+    /// The decoder.
+    pub decoder: StableCascadeUNet,
+    /// The decoder's parameters.
+    pub decoder_params: Params,
+    /// The encoder to Stage C latents.
+    pub encoder: LatentEncoder,
+    /// The encoder's parameters; `None` when it is trained already and stays.
+    pub encoder_params: Option<Params>,
+    /// Stage A, trained.
+    pub autoencoder: PaellaVq,
+    /// The noise schedule.
+    pub scheduler: DdpmWuerstchenScheduler,
+    /// Pictures to train on.
+    pub train: PictureBank,
+    /// Pictures to measure on.
+    pub held_out: PictureBank,
+    /// Samples a step.
+    pub batch: usize,
+}
+
+/// Trains the decoder and, while `encoder_params` are given, the encoder with it.
+pub struct StageB {
+    parts: StageBParts,
+    loss_weight: AdaptiveLossWeight,
+}
+
+impl StageB {
+    /// A stage over these networks and pictures.
+    pub fn new(parts: StageBParts) -> Self {
+        let loss_weight = AdaptiveLossWeight::new(parts.decoder_params.device());
+        Self { parts, loss_weight }
+    }
+
+    fn kind(&self) -> Kind {
+        self.parts.decoder_params.kind()
+    }
+
+    /// Stage A latents of unit variance, `[B, 4, h/4, w/4]`.
+    fn targets(&self, pictures: &Tensor) -> Tensor {
+        let encoded = tch::no_grad(|| self.parts.autoencoder.encode(pictures, false));
+        encoded / self.parts.autoencoder.config().scale_factor
+    }
+
+    fn predict(&self, noised: &Tensor, t: &Tensor, condition: &Tensor) -> Tensor {
+        let config = self.parts.decoder.config();
+        let batch = noised.size()[0];
+        let text = Tensor::zeros(
+            [batch, 1, config.clip_text_pooled_in_channels],
+            (self.kind(), noised.device()),
+        );
+        let input = StableCascadeInput {
+            timestep_ratio: Some(t),
+            clip_text_pooled: Some(&text),
+            effnet: Some(condition),
+            ..Default::default()
+        };
+        self.parts.decoder.forward(noised, &input, None)
+    }
+}
+
+impl Stage for StageB {
+    fn name(&self) -> &'static str {
+        "stage-b"
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        let prefixed = |params: &Params, prefix: &str| -> Vec<Parameter> {
+            let mut taken = params.taken();
+            for parameter in &mut taken {
+                parameter.name = format!("{prefix}/{}", parameter.name);
+            }
+            taken
+        };
+        let mut all = prefixed(&self.parts.decoder_params, "decoder");
+        if let Some(params) = &self.parts.encoder_params {
+            all.extend(prefixed(params, "latent_encoder"));
+        }
+        all.push(self.loss_weight.state());
+        all
+    }
+
+    fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
+        let noise = &mut context.noise;
+        let batch = self.parts.batch as i64;
+        let rows: Vec<usize> = (0..self.parts.batch)
+            .map(|_| noise.below(self.parts.train.len()))
+            .collect();
+        let pictures = self.parts.train.batch(&rows, self.kind());
+        let device = pictures.device();
+        let condition = match &self.parts.encoder_params {
+            Some(_) => self.parts.encoder.encode(&pictures, true),
+            None => tch::no_grad(|| self.parts.encoder.encode(&pictures, false)),
+        };
+        let factors: Vec<f32> = (0..batch)
+            .map(|_| {
+                if noise.unit() < DROP_CONDITION {
+                    0.0
+                } else {
+                    1.0
+                }
+            })
+            .collect();
+        let noise_levels: Vec<f32> = (0..batch)
+            .map(|_| {
+                if noise.unit() < NOISE_CONDITION {
+                    noise.unit()
+                } else {
+                    0.0
+                }
+            })
+            .collect();
+        let per_sample = |values: &[f32]| {
+            Tensor::from_slice(values)
+                .to_device(device)
+                .to_kind(self.kind())
+                .view([-1, 1, 1, 1])
+        };
+        let condition = (&condition
+            + condition.randn_like() * per_sample(&noise_levels) * CONDITION_NOISE)
+            * per_sample(&factors);
+
+        let target = self.targets(&pictures);
+        let epsilon = target.randn_like();
+        let t: Vec<f32> = (0..batch).map(|_| noise.unit()).collect();
+        let t = Tensor::from_slice(&t).to_device(device);
+        let noised = self.parts.scheduler.add_noise(&target, &epsilon, &t);
+        let predicted = self.predict(&noised, &t, &condition).to_kind(Kind::Float);
+        let squared = (predicted - epsilon.to_kind(Kind::Float))
+            .square()
+            .mean_dim([1i64, 2, 3].as_slice(), false, Kind::Float);
+        let loss = self.loss_weight.weigh(&squared, &t);
+        (loss, vec![("mse", squared.mean(Kind::Float))])
+    }
+
+    fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError> {
+        let rows: Vec<usize> = (0..self.parts.held_out.len().min(32)).collect();
+        let pictures = self.parts.held_out.batch(&rows, self.kind());
+        let condition = self.parts.encoder.encode(&pictures, false);
+        let mut shape = self.targets(&pictures).size();
+        shape[0] = rows.len() as i64;
+        let mut noise = Noise::new(0);
+        let mut latents = noise.gaussian(&shape).to_device(pictures.device());
+        let timesteps = self
+            .parts
+            .scheduler
+            .timesteps(10)
+            .to_device(pictures.device());
+        for i in 0..10 {
+            let at = |i: i64| timesteps.get(i).expand([shape[0]], false);
+            let predicted = self.predict(&latents.to_kind(self.kind()), &at(i), &condition);
+            let fresh = noise.gaussian(&shape).to_device(pictures.device());
+            let predicted = predicted.to_kind(Kind::Float);
+            latents = self
+                .parts
+                .scheduler
+                .step(&predicted, &at(i), &at(i + 1), &latents, &fresh);
+        }
+        let scaled = latents.to_kind(self.kind()) * self.parts.autoencoder.config().scale_factor;
+        let decoded = self
+            .parts
+            .autoencoder
+            .decode(&scaled)
+            .clamp(0.0, 1.0)
+            .to_kind(Kind::Float);
+        let mse = (&decoded - pictures.to_kind(Kind::Float))
+            .square()
+            .mean(Kind::Float);
+        let mut sheet = tensor_to_pictures(&pictures.narrow(0, 0, 16));
+        sheet.extend(tensor_to_pictures(&decoded.narrow(0, 0, 16)));
+        write_sheet(&dir.join(format!("sheet-{step:06}.png")), &sheet, 16)?;
+        Ok(vec![("psnr_db", -10.0 * mse.log10().double_value(&[]))])
+    }
+}

@@ -1,0 +1,151 @@
+//! `predilect train`: trains the mini's networks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use predilect_model::data::cache::{artwork_dir, cache_dir};
+use predilect_model::training::preset::{Preset, StageName};
+use predilect_model::training::{Outcome, Recipe};
+use predilect_model::weights::ModelFolder;
+
+/// Train one network of the mini, or all of them in order.
+///
+/// Needs the training set (`predilect data build`). Ctrl-C stops at a checkpoint, and the
+/// same command goes on from there; a finished stage writes its weights into the model
+/// folder, where the next stages find them.
+#[derive(Args)]
+pub(crate) struct TrainArgs {
+    /// What to train; `all` is the order in which the help lists them.
+    stage: StageArg,
+    /// For which machine times and batches are sized.
+    #[arg(long, value_enum, default_value = "cpu")]
+    preset: PresetArg,
+    /// The model folder to read trained networks from and write new ones to
+    /// [default: models/mini in the cache folder].
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Where checkpoints, metrics.jsonl and sample sheets go [default: train in the cache folder].
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+    /// Start from the weights of this model folder (fresh optimizer, short warm-up).
+    #[arg(long, value_name = "DIR")]
+    init_from: Option<PathBuf>,
+    /// Minutes of stepping, instead of the preset's.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Samples a step, instead of the preset's.
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Peak learning rate, instead of the preset's.
+    #[arg(long)]
+    lr: Option<f64>,
+    /// Train Stage B against the latent encoder that the model folder has, unchanged.
+    #[arg(long)]
+    freeze_encoder: bool,
+    /// Everything random follows from it.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// CPU threads [default: all cores].
+    #[arg(long)]
+    threads: Option<i32>,
+    /// Where to compute: cpu or cuda [default: cuda where there is one].
+    #[arg(long, value_enum)]
+    device: Option<DeviceArg>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StageArg {
+    All,
+    Judge,
+    Clip,
+    StageA,
+    StageB,
+    StageC,
+    Vlm,
+    Preference,
+}
+
+impl StageArg {
+    fn stages(self) -> Vec<StageName> {
+        vec![match self {
+            Self::All => return StageName::ALL.to_vec(),
+            Self::Judge => StageName::Judge,
+            Self::Clip => StageName::Clip,
+            Self::StageA => StageName::StageA,
+            Self::StageB => StageName::StageB,
+            Self::StageC => StageName::StageC,
+            Self::Vlm => StageName::Vlm,
+            Self::Preference => StageName::Preference,
+        }]
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PresetArg {
+    /// A night on two cores.
+    Cpu,
+    /// Twenty minutes on one H100.
+    Gpu,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DeviceArg {
+    Cpu,
+    Cuda,
+}
+
+pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
+    if let Some(threads) = args.threads {
+        tch::set_num_threads(threads);
+    }
+    let device = match args.device {
+        Some(DeviceArg::Cpu) => tch::Device::Cpu,
+        Some(DeviceArg::Cuda) if !tch::Cuda::is_available() => {
+            anyhow::bail!(
+                "no CUDA device is to be seen here; leave --device away to train on the CPU"
+            )
+        }
+        Some(DeviceArg::Cuda) => tch::Device::Cuda(0),
+        None => tch::Device::cuda_if_available(),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let on_signal = stop.clone();
+    ctrlc::set_handler(move || {
+        if on_signal.swap(true, Ordering::Relaxed) {
+            // Asked twice: the last checkpoint has to do.
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping at a checkpoint; once more to stop at once");
+    })
+    .context("could not listen for Ctrl-C")?;
+    let recipe = Recipe {
+        model: ModelFolder::new(
+            args.model
+                .unwrap_or_else(|| cache_dir().join("models/mini")),
+        ),
+        work: args.work.unwrap_or_else(|| cache_dir().join("train")),
+        artwork: artwork_dir(),
+        preset: match args.preset {
+            PresetArg::Cpu => Preset::Cpu,
+            PresetArg::Gpu => Preset::Gpu,
+        },
+        minutes: args.minutes,
+        batch: args.batch,
+        lr: args.lr,
+        init_from: args.init_from.map(ModelFolder::new),
+        freeze_encoder: args.freeze_encoder,
+        seed: args.seed,
+        device,
+        stop,
+    };
+    for stage in args.stage.stages() {
+        if recipe.run(stage)? == Outcome::Stopped {
+            break;
+        }
+        eprintln!("{}: done", stage.as_str());
+    }
+    Ok(())
+}
