@@ -4,9 +4,11 @@
 //! libraries' `config.json`, and loads their tensor names from safetensors files.
 
 pub mod data;
+pub mod device;
 pub mod diffusion;
 pub mod evaluation;
 pub mod networks;
+pub mod pipeline;
 pub mod preference;
 pub mod shim;
 pub mod training;

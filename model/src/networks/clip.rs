@@ -245,6 +245,9 @@ mod tests {
             ..ClipTextConfig::default()
         };
         let packed = config.pack(&[vec![0, 9, 1], vec![0, 5, 6, 7, 8, 1]]);
-        assert_eq!(packed, Tensor::from_slice(&[0i64, 9, 1, 2, 0, 5, 6, 1]).view([2, 4]));
+        assert_eq!(
+            packed,
+            Tensor::from_slice(&[0i64, 9, 1, 2, 0, 5, 6, 1]).view([2, 4])
+        );
     }
 }

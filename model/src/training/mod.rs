@@ -7,6 +7,7 @@ pub mod preset;
 mod recipe;
 mod stage_a;
 mod stage_b;
+mod stage_c;
 mod trainer;
 
 pub use optimizer::{Optimizer, OptimizerOptions};

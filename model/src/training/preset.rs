@@ -3,6 +3,16 @@
 use crate::networks::latent_encoder::LatentEncoderConfig;
 use crate::networks::paella_vq::PaellaVqConfig;
 use crate::networks::stable_cascade_unet::{BlockType, PerLevel, StableCascadeUNetConfig};
+use crate::pipeline::LatentSizes;
+
+/// Sizes of the mini's pictures and latents.
+pub fn sizes() -> LatentSizes {
+    LatentSizes {
+        picture: 128,
+        prior: 4,
+        decoder: 32,
+    }
+}
 
 /// Channels of the mini's Stage C latent, 4×4 at 128 px.
 const LATENT_CHANNELS: i64 = 24;
@@ -12,8 +22,8 @@ pub(super) const TEXT_DIM: i64 = 192;
 /// Stage A of the mini: 128 px to 4×32×32.
 pub fn stage_a() -> PaellaVqConfig {
     PaellaVqConfig {
-        bottleneck_blocks: 4,
-        embed_dim: 96,
+        bottleneck_blocks: 3,
+        embed_dim: 64,
         num_vq_embeddings: 1024,
         scale_factor: 1.0,
         ..Default::default()

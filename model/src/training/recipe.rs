@@ -11,13 +11,16 @@ use super::pictures::PictureBank;
 use super::preset::{self, Preset, StageName, StageSettings};
 use super::stage_a::{StageA, latent_std};
 use super::stage_b::{StageB, StageBParts};
+use super::stage_c::{LatentBank, StageC};
 use super::{Budget, Stage, TrainError, TrainOptions, export, train};
 use crate::data::artwork::Artwork;
 use crate::data::split::Split;
 use crate::diffusion::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler};
+use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::latent_encoder::LatentEncoder;
 use crate::networks::paella_vq::PaellaVq;
 use crate::networks::stable_cascade_unet::StableCascadeUNet;
+use crate::pipeline::{Pipeline, open_tokenizer};
 use crate::weights::{Component, ModelFolder, Params, WeightsError};
 
 /// What a training run is told from outside.
@@ -45,6 +48,8 @@ pub struct Recipe {
     pub seed: u64,
     /// Where the networks compute.
     pub device: Device,
+    /// What the networks compute in; masters and moments are f32 always.
+    pub kind: Kind,
     /// Ends the run at a checkpoint when set.
     pub stop: Arc<AtomicBool>,
 }
@@ -58,10 +63,6 @@ pub enum Outcome {
     Stopped,
 }
 
-/// bf16 everywhere: on a CPU it is several times faster than f32, and the prior does not
-/// bear f16.
-const KIND: Kind = Kind::BFloat16;
-
 impl Recipe {
     /// Runs one stage to its end, continuing from its checkpoint.
     ///
@@ -72,6 +73,7 @@ impl Recipe {
         match stage {
             StageName::StageA => self.stage_a(),
             StageName::StageB => self.stage_b(),
+            StageName::StageC => self.stage_c(),
             _ => Err(TrainError::Missing(format!(
                 "the stage {} is not here yet",
                 stage.as_str()
@@ -141,9 +143,9 @@ impl Recipe {
         if let Some(folder) = &self.init_from
             && folder.component(component).exists()
         {
-            return Ok(folder.load(component, KIND, self.device, build)?);
+            return Ok(folder.load(component, self.kind, self.device, build)?);
         }
-        let params = Params::random(self.seed, KIND, self.device);
+        let params = Params::random(self.seed, self.kind, self.device);
         Ok((build(&params, config)?, params))
     }
 
@@ -158,7 +160,7 @@ impl Recipe {
         C: serde::de::DeserializeOwned,
     {
         self.model
-            .load(component, KIND, self.device, build)
+            .load(component, self.kind, self.device, build)
             .map_err(|error| {
                 let stage = stage.as_str();
                 TrainError::Missing(format!("{error}. Train it first: predilect train {stage}"))
@@ -201,7 +203,7 @@ impl Recipe {
         self.export(Component::Vqgan, &config, &weights)?;
         // Stage B's latents are to have unit variance, as its noise has.
         let (trained, _) = self.trained(Component::Vqgan, StageName::StageA, PaellaVq::new)?;
-        config.scale_factor = latent_std(&trained, stage.train_pictures(), KIND);
+        config.scale_factor = latent_std(&trained, stage.train_pictures(), self.kind);
         self.export(Component::Vqgan, &config, &weights)?;
         Ok(Outcome::Finished)
     }
@@ -250,6 +252,40 @@ impl Recipe {
             Ok(())
         })
     }
+
+    fn stage_c(&self) -> Result<Outcome, TrainError> {
+        let settings = self.settings(StageName::StageC);
+        let b = StageName::StageB;
+        let text = ClipTextModelWithProjection::new;
+        let (text_encoder, _) = self.trained(Component::TextEncoder, StageName::Clip, text)?;
+        let (vqgan, _) = self.trained(Component::Vqgan, StageName::StageA, PaellaVq::new)?;
+        let (decoder, _) = self.trained(Component::Decoder, b, StableCascadeUNet::new)?;
+        let (encoder, _) = self.trained(Component::LatentEncoder, b, LatentEncoder::new)?;
+        let (prior, prior_params) =
+            self.network(Component::Prior, preset::stage_c(), StableCascadeUNet::new)?;
+        let config = prior.config().clone();
+        let schedule = DdpmWuerstchenConfig::default();
+        let pipeline = Pipeline {
+            tokenizer: open_tokenizer(&self.model)?,
+            text_encoder,
+            prior,
+            adapter: None,
+            decoder,
+            vqgan,
+            scheduler: DdpmWuerstchenScheduler::new(schedule),
+            sizes: preset::sizes(),
+            kind: self.kind,
+            device: self.device,
+        };
+        let artwork = self.artwork()?;
+        let (train, _) = self.pictures(&artwork, settings.variants);
+        let latents = LatentBank::encode(&encoder, &train, self.kind);
+        drop(train);
+        let mut stage = StageC::new(pipeline, prior_params, artwork, latents, settings.batch);
+        self.finish(&mut stage, StageName::StageC, |weights| {
+            self.export(Component::Prior, &config, &without_state(weights))
+        })
+    }
 }
 
 /// The weights whose names begin with `prefix`, without it.
@@ -259,4 +295,12 @@ fn with_prefix(weights: &[(String, Tensor)], prefix: &str) -> Vec<(String, Tenso
         Some((name.to_owned(), tensor.shallow_clone()))
     };
     weights.iter().filter_map(part).collect()
+}
+
+/// The weights of a network alone, without what a stage keeps for its own going on.
+fn without_state(weights: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
+    weights
+        .into_iter()
+        .filter(|(name, _)| !name.contains('/'))
+        .collect()
 }

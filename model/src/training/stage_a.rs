@@ -15,7 +15,7 @@ use crate::weights::{Parameter, Params};
 const LATENT_NOISE: f64 = 0.05;
 
 /// Trains a [`PaellaVq`] on reconstruction and on its codebook.
-pub struct StageA {
+pub(super) struct StageA {
     network: PaellaVq,
     params: Params,
     train: PictureBank,
@@ -25,7 +25,7 @@ pub struct StageA {
 
 impl StageA {
     /// A stage over these pictures; `held_out` is only measured on.
-    pub fn new(
+    pub(super) fn new(
         network: PaellaVq,
         params: Params,
         train: PictureBank,
@@ -42,7 +42,7 @@ impl StageA {
     }
 
     /// The pictures trained on.
-    pub fn train_pictures(&self) -> &PictureBank {
+    pub(super) fn train_pictures(&self) -> &PictureBank {
         &self.train
     }
 }
@@ -127,7 +127,7 @@ fn edge_difference(difference: &Tensor) -> Tensor {
 
 /// Standard deviation of the encoder's latents over `pictures`: what makes
 /// `scale_factor` give latents of unit variance.
-pub fn latent_std(network: &PaellaVq, pictures: &PictureBank, kind: Kind) -> f64 {
+pub(super) fn latent_std(network: &PaellaVq, pictures: &PictureBank, kind: Kind) -> f64 {
     let mut noise = Noise::new(0);
     let rows: Vec<usize> = (0..256).map(|_| noise.below(pictures.len())).collect();
     let latents = tch::no_grad(|| network.encode(&pictures.batch(&rows, kind), false));

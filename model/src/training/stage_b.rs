@@ -21,36 +21,36 @@ const NOISE_CONDITION: f32 = 0.3;
 const CONDITION_NOISE: f64 = 0.3;
 
 /// The networks and data of [`StageB`].
-pub struct StageBParts {
+pub(super) struct StageBParts {
     /// The decoder.
-    pub decoder: StableCascadeUNet,
+    pub(super) decoder: StableCascadeUNet,
     /// The decoder's parameters.
-    pub decoder_params: Params,
+    pub(super) decoder_params: Params,
     /// The encoder to Stage C latents.
-    pub encoder: LatentEncoder,
+    pub(super) encoder: LatentEncoder,
     /// The encoder's parameters; `None` when it is trained already and stays.
-    pub encoder_params: Option<Params>,
+    pub(super) encoder_params: Option<Params>,
     /// Stage A, trained.
-    pub autoencoder: PaellaVq,
+    pub(super) autoencoder: PaellaVq,
     /// The noise schedule.
-    pub scheduler: DdpmWuerstchenScheduler,
+    pub(super) scheduler: DdpmWuerstchenScheduler,
     /// Pictures to train on.
-    pub train: PictureBank,
+    pub(super) train: PictureBank,
     /// Pictures to measure on.
-    pub held_out: PictureBank,
+    pub(super) held_out: PictureBank,
     /// Samples a step.
-    pub batch: usize,
+    pub(super) batch: usize,
 }
 
 /// Trains the decoder and, while `encoder_params` are given, the encoder with it.
-pub struct StageB {
+pub(super) struct StageB {
     parts: StageBParts,
     loss_weight: AdaptiveLossWeight,
 }
 
 impl StageB {
     /// A stage over these networks and pictures.
-    pub fn new(parts: StageBParts) -> Self {
+    pub(super) fn new(parts: StageBParts) -> Self {
         let loss_weight = AdaptiveLossWeight::new(parts.decoder_params.device());
         Self { parts, loss_weight }
     }

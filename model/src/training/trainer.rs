@@ -20,6 +20,9 @@ pub enum TrainError {
     /// Weights could not be read or written.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The drawing networks could not be loaded.
+    #[error(transparent)]
+    Pipeline(#[from] crate::pipeline::PipelineError),
     /// A file other than weights could not be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use predilect_model::data::cache::{artwork_dir, cache_dir};
+use predilect_model::device::{DeviceChoice, DtypeChoice, set_threads};
 use predilect_model::training::preset::{Preset, StageName};
 use predilect_model::training::{Outcome, Recipe};
 use predilect_model::weights::ModelFolder;
@@ -51,9 +52,12 @@ pub(crate) struct TrainArgs {
     /// CPU threads [default: all cores].
     #[arg(long)]
     threads: Option<i32>,
-    /// Where to compute: cpu or cuda [default: cuda where there is one].
-    #[arg(long, value_enum)]
-    device: Option<DeviceArg>,
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// What to compute in: auto, f32 or bf16; auto takes the faster one here.
+    #[arg(long, default_value = "auto")]
+    dtype: DtypeChoice,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -91,26 +95,11 @@ enum PresetArg {
     Gpu,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum DeviceArg {
-    Cpu,
-    Cuda,
-}
-
 pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
     if let Some(threads) = args.threads {
-        tch::set_num_threads(threads);
+        set_threads(threads);
     }
-    let device = match args.device {
-        Some(DeviceArg::Cpu) => tch::Device::Cpu,
-        Some(DeviceArg::Cuda) if !tch::Cuda::is_available() => {
-            anyhow::bail!(
-                "no CUDA device is to be seen here; leave --device away to train on the CPU"
-            )
-        }
-        Some(DeviceArg::Cuda) => tch::Device::Cuda(0),
-        None => tch::Device::cuda_if_available(),
-    };
+    let device = args.device.resolve()?;
     let stop = Arc::new(AtomicBool::new(false));
     let on_signal = stop.clone();
     ctrlc::set_handler(move || {
@@ -139,6 +128,7 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         freeze_encoder: args.freeze_encoder,
         seed: args.seed,
         device,
+        kind: args.dtype.resolve(device),
         stop,
     };
     for stage in args.stage.stages() {
