@@ -92,7 +92,8 @@ impl Optimizer {
             let touched: Vec<bool> = self.params.iter().map(|p| p.grad().defined()).collect();
             let grads: HashMap<usize, Tensor> = (0..self.params.len())
                 .filter(|&i| touched[i])
-                .map(|i| (i, self.params[i].grad().to_kind(Kind::Float)))
+                // A copy: an f32 gradient would otherwise be cleared with the parameter's.
+                .map(|i| (i, self.params[i].grad().to_kind(Kind::Float).copy()))
                 .collect();
             for param in &mut self.params {
                 param.zero_grad();
@@ -114,6 +115,9 @@ impl Optimizer {
             let scale = (self.options.max_grad_norm / (norm + 1e-6)).min(1.0);
             for (group, decay) in self.groups.iter().zip([self.options.weight_decay, 0.0]) {
                 let members: Vec<usize> = group.iter().copied().filter(|&i| touched[i]).collect();
+                if members.is_empty() {
+                    continue;
+                }
                 let pick = |list: &[Tensor]| -> Vec<Tensor> {
                     members.iter().map(|&i| list[i].shallow_clone()).collect()
                 };
@@ -235,4 +239,29 @@ fn copy_from(checkpoint: &Checkpoint, name: &str, into: &mut Tensor) -> Result<(
     let tensor = checkpoint.tensor(name, into.device())?;
     tch::no_grad(|| into.copy_(&tensor));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_of_either_dtype_follow_their_gradient() {
+        for kind in [Kind::Float, Kind::BFloat16] {
+            let tensor = Tensor::ones([3], (kind, Device::Cpu));
+            let parameter = Parameter {
+                name: "weight".into(),
+                tensor: tensor.shallow_clone(),
+                trainable: true,
+            };
+            let mut optimizer = Optimizer::new(vec![parameter], OptimizerOptions::default());
+            for step in 0..2 {
+                tensor.square().sum(Kind::Float).backward();
+                let norm = optimizer.step(0.1, step);
+                assert!(norm > 1.0, "{kind:?}: a gradient norm of {norm}");
+            }
+            let left = tensor.to_kind(Kind::Float).max().double_value(&[]);
+            assert!((0.7..0.9).contains(&left), "{kind:?}: {left}");
+        }
+    }
 }
