@@ -8,6 +8,7 @@ pub mod layers;
 pub mod llava_onevision;
 pub mod paella_vq;
 pub mod preference_attention;
+pub mod previewer;
 pub mod qwen2;
 pub mod siglip;
 pub mod stable_cascade_unet;

@@ -4,6 +4,7 @@ use crate::networks::latent_encoder::LatentEncoderConfig;
 use crate::networks::paella_vq::PaellaVqConfig;
 use crate::networks::stable_cascade_unet::{BlockType, PerLevel, StableCascadeUNetConfig};
 use crate::pipeline::LatentSizes;
+use crate::weights::ModelCard;
 
 /// Sizes of the mini's pictures and latents.
 pub fn sizes() -> LatentSizes {
@@ -11,6 +12,19 @@ pub fn sizes() -> LatentSizes {
         picture: 128,
         prior: 4,
         decoder: 32,
+    }
+}
+
+/// The mini's name, limits and defaults.
+pub fn card() -> ModelCard {
+    ModelCard {
+        name: "mini".into(),
+        sizes: sizes(),
+        default_steps: 20,
+        max_steps: 60,
+        decoder_steps: 10,
+        default_guidance: 4.0,
+        max_prompt_chars: 300,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::diffusion::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler};
 use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::latent_encoder::LatentEncoder;
 use crate::networks::paella_vq::PaellaVq;
+use crate::networks::previewer::{Previewer, PreviewerConfig};
 use crate::networks::stable_cascade_unet::StableCascadeUNet;
 use crate::pipeline::{Pipeline, open_tokenizer};
 use crate::weights::{Component, ModelFolder, Params, WeightsError};
@@ -239,7 +240,7 @@ impl Recipe {
             held_out,
             batch: settings.batch,
         });
-        self.finish(&mut stage, StageName::StageB, |weights| {
+        let outcome = self.finish(&mut stage, StageName::StageB, |weights| {
             self.export(
                 Component::Decoder,
                 &decoder_config,
@@ -250,7 +251,40 @@ impl Recipe {
                 self.export(Component::LatentEncoder, &encoder_config, &encoder)?;
             }
             Ok(())
-        })
+        })?;
+        match outcome {
+            Outcome::Finished => self.previewer(stage.train_pictures()),
+            Outcome::Stopped => Ok(outcome),
+        }
+    }
+
+    /// Fits the previews to the trained encoder and writes what says how to use the model.
+    fn previewer(&self, pictures: &PictureBank) -> Result<Outcome, TrainError> {
+        let stage = StageName::StageB;
+        let (encoder, _) = self.trained(Component::LatentEncoder, stage, LatentEncoder::new)?;
+        let config = PreviewerConfig {
+            latent_channels: encoder.config().latent_channels,
+            patch_size: 8,
+        };
+        let rows: Vec<usize> = (0..pictures.len())
+            .step_by(pictures.len().div_ceil(2048))
+            .collect();
+        let (mut latents, mut shown) = (Vec::new(), Vec::new());
+        for rows in rows.chunks(64) {
+            let pictures = pictures.batch(rows, self.kind);
+            let encoded = tch::no_grad(|| encoder.encode(&pictures, false));
+            latents.push(encoded.to_kind(Kind::Float));
+            shown.push(pictures.to_kind(Kind::Float));
+        }
+        let weight = Previewer::fit(&config, &Tensor::cat(&latents, 0), &Tensor::cat(&shown, 0));
+        self.export(
+            Component::Previewer,
+            &config,
+            &[("weight".to_owned(), weight)],
+        )?;
+        let schedule = DdpmWuerstchenConfig::default();
+        self.model.write_card(&preset::card(), &schedule)?;
+        Ok(Outcome::Finished)
     }
 
     fn stage_c(&self) -> Result<Outcome, TrainError> {

@@ -55,6 +55,11 @@ impl StageB {
         Self { parts, loss_weight }
     }
 
+    /// The pictures trained on.
+    pub(super) fn train_pictures(&self) -> &PictureBank {
+        &self.parts.train
+    }
+
     fn kind(&self) -> Kind {
         self.parts.decoder_params.kind()
     }

@@ -1,10 +1,13 @@
 //! A model folder in the hub's layout: a folder a network, each with its `config.json`.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind};
 
 use super::{Checkpoint, Params, WeightsError, read_config};
+use crate::diffusion::DdpmWuerstchenConfig;
+use crate::pipeline::LatentSizes;
 
 /// The networks of a model folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,18 +28,21 @@ pub enum Component {
     Vlm,
     /// Preference attention of the prior.
     PreferenceAdapter,
+    /// Linear map from Stage C latents to previews.
+    Previewer,
     /// Classifier of subject and style; judges, never trains.
     Judge,
 }
 
 impl Component {
     /// All of them, in the order of training.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Judge,
         Self::TextEncoder,
         Self::ImageEncoder,
         Self::Vqgan,
         Self::LatentEncoder,
+        Self::Previewer,
         Self::Decoder,
         Self::Prior,
         Self::Vlm,
@@ -54,6 +60,7 @@ impl Component {
             Self::ImageEncoder => "image_encoder",
             Self::Vlm => "vlm",
             Self::PreferenceAdapter => "preference_adapter",
+            Self::Previewer => "previewer",
             Self::Judge => "judge",
         }
     }
@@ -65,6 +72,25 @@ impl Component {
             _ => "model",
         }
     }
+}
+
+/// `model.json`: what the networks' own configurations do not say.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ModelCard {
+    /// The model's name.
+    pub name: String,
+    /// Sizes of pictures and latents.
+    pub sizes: LatentSizes,
+    /// Steps of the prior where a request names none.
+    pub default_steps: u32,
+    /// Most steps of the prior.
+    pub max_steps: u32,
+    /// Steps of the decoder.
+    pub decoder_steps: u32,
+    /// Guidance where a request names none.
+    pub default_guidance: f32,
+    /// Longest prompt, in characters.
+    pub max_prompt_chars: usize,
 }
 
 /// A folder with the networks of one model.
@@ -114,6 +140,77 @@ impl ModelFolder {
         read_config(&self.component(component).join("config.json"))
     }
 
+    /// The model's name and limits.
+    ///
+    /// # Errors
+    /// When `model.json` is missing or does not parse.
+    pub fn card(&self) -> Result<ModelCard, WeightsError> {
+        read_config(&self.0.join("model.json"))
+    }
+
+    /// Writes `model.json` and `scheduler/scheduler_config.json`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write_card(
+        &self,
+        card: &ModelCard,
+        schedule: &DdpmWuerstchenConfig,
+    ) -> Result<(), WeightsError> {
+        write_json(&self.0.join("model.json"), card)?;
+        write_json(&self.scheduler(), schedule)
+    }
+
+    /// The networks whose folder is there.
+    pub fn components(&self) -> impl Iterator<Item = Component> {
+        let there = |c: &Component| self.component(*c).join("config.json").exists();
+        Component::ALL.into_iter().filter(there)
+    }
+
+    /// How many numbers all networks have, from the files' headers.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged.
+    pub fn parameters(&self) -> Result<u64, WeightsError> {
+        let mut count = 0;
+        for component in self.components() {
+            let files = Checkpoint::open_in(&self.component(component), component.stem())?;
+            for name in files.names() {
+                count += files.shape(name)?.iter().product::<i64>() as u64;
+            }
+        }
+        Ok(count)
+    }
+
+    /// SHA-256 (hexadecimal) over the weights of what draws and reads taste, in a fixed
+    /// order: a profile or a picture bears it, and means something to this model alone.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn hash(&self) -> Result<String, WeightsError> {
+        use sha2::{Digest, Sha256};
+        let mut hasher = Sha256::new();
+        for component in self.components().filter(|c| *c != Component::Judge) {
+            for path in weight_files(&self.component(component))? {
+                let io = |source| WeightsError::Io {
+                    path: path.clone(),
+                    source,
+                };
+                hasher.update(component.folder().as_bytes());
+                std::io::copy(
+                    &mut File::open(&path).map_err(io)?,
+                    &mut Writer(&mut hasher),
+                )
+                .map_err(io)?;
+            }
+        }
+        Ok(hasher
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
+    }
+
     /// A network from its configuration and weights, all of which it must use.
     ///
     /// # Errors
@@ -135,5 +232,52 @@ impl ModelFolder {
         // torch counts batches in every batch norm; nothing reads the count.
         params.finish(|name| name.ends_with("num_batches_tracked"))?;
         Ok((network, params))
+    }
+}
+
+/// The safetensors files of a folder, in the order of their names.
+fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, WeightsError> {
+    let io = |source| WeightsError::Io {
+        path: dir.into(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.extension().is_some_and(|e| e == "safetensors") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), WeightsError> {
+    let io = |source| WeightsError::Io {
+        path: path.into(),
+        source,
+    };
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(io)?;
+    }
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| WeightsError::Config {
+        path: path.into(),
+        reason: e.to_string(),
+    })?;
+    text.push('\n');
+    std::fs::write(path, text).map_err(io)
+}
+
+/// Feeds what is written to a hash.
+struct Writer<'a>(&'a mut sha2::Sha256);
+
+impl std::io::Write for Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        sha2::Digest::update(self.0, bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

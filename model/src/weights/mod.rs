@@ -5,7 +5,7 @@ mod folder;
 mod params;
 
 pub use checkpoint::{Checkpoint, save};
-pub use folder::{Component, ModelFolder};
+pub use folder::{Component, ModelCard, ModelFolder};
 pub use params::{Init, Parameter, Params};
 
 use std::path::{Path, PathBuf};
