@@ -27,7 +27,11 @@ pub(crate) struct JoinedStyle {
 }
 
 /// Names that no list knows, checked by eye against the pictures.
-const NAMES_BY_EYE: [(&str, &str, &str); 19] = [
+const NAMES_BY_EYE: [(&str, &str, &str); 23] = [
+    ("fxemoji", "up", "1f53c"),
+    ("fxemoji", "down", "1f53d"),
+    ("fxemoji", "ten", "1f51f"),
+    ("streamline", "anxious-face", "1f630"),
     ("fxemoji", "fistedhand", "1f44a"),
     ("fxemoji", "heartarrow", "1f498"),
     ("fxemoji", "banknoteyen", "1f4b4"),
@@ -50,17 +54,17 @@ const NAMES_BY_EYE: [(&str, &str, &str); 19] = [
 ];
 
 /// Pictures whose name says one thing while they show another: never joined by that name.
-const MISNAMED: [(&str, &str); 1] = [
+const MISNAMED: [(&str, &str); 2] = [
     // The sea, not the waving hand.
     ("fxemoji", "wave"),
+    // The flag, not the map.
+    ("streamline", "japan"),
 ];
 
 /// Joins all styles, in the order of [`SOURCES`].
 pub(crate) fn join_all(cache: &Path, words: &Words) -> Result<Vec<JoinedStyle>, DataError> {
     let wanted = |path: &str| {
-        matches!(path, "icons.json" | "chars.json")
-            || path.ends_with(".webp")
-            || path.ends_with(".ttf")
+        matches!(path, "icons.json" | "chars.json") || path.ends_with(".webp") || path.ends_with(".ttf")
     };
     let packages = SOURCES
         .iter()
@@ -91,10 +95,7 @@ fn join(
         Layout::RasterByCodePoint { folder } => files
             .iter()
             .filter_map(|(path, bytes)| {
-                let stem = path
-                    .strip_prefix(folder)?
-                    .strip_prefix('/')?
-                    .strip_suffix(".webp")?;
+                let stem = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(".webp")?;
                 Some((normal_code(stem), Drawing::Raster(bytes.to_vec())))
             })
             .collect(),
@@ -103,16 +104,13 @@ fn join(
             let chars: BTreeMap<String, String> = files.json("chars.json")?;
             chars
                 .iter()
-                .filter_map(|(code, name)| {
-                    Some((normal_code(code), Drawing::Svg(icons.svg(name)?)))
-                })
+                .filter_map(|(code, name)| Some((normal_code(code), Drawing::Svg(icons.svg(name)?))))
                 .collect()
         }
         Layout::IconsByName => by_name(source, &files.json("icons.json")?, words, icon_names),
         Layout::Font { file } => {
             let bytes = files.get(file)?.to_vec();
-            let face =
-                ttf_parser::Face::parse(&bytes, 0).map_err(|error| files.bad(file, error))?;
+            let face = ttf_parser::Face::parse(&bytes, 0).map_err(|error| files.bad(file, error))?;
             let drawings = words
                 .subjects
                 .keys()
@@ -141,17 +139,20 @@ fn by_name(
         if MISNAMED.contains(&(source.id, name)) {
             continue;
         }
-        // Some sets append "-1" where an icon of that name stood in another of their parts.
-        let key = normalise(name.strip_suffix("-1").unwrap_or(name));
-        let by_eye = NAMES_BY_EYE
-            .iter()
-            .find(|(set, known, _)| *set == source.id && known == name);
+        // The first of a numbered series shows what the name says. Not so where the number is
+        // part of the name, as in "keycap-1", which the full name's match below finds first.
+        let stem = name.strip_suffix("-1").unwrap_or(name);
+        let keys = [normalise(name), normalise(stem)];
+        let by_eye = NAMES_BY_EYE.iter().find(|(set, known, _)| *set == source.id && known == name);
         let code = match by_eye {
             Some((_, _, code)) => Some((0, *code)),
             None => std::iter::once(icon_names)
                 .chain(&words.names)
                 .enumerate()
-                .find_map(|(rank, names)| Some((rank, names.get(&key)?.as_str()))),
+                .find_map(|(rank, names)| {
+                    let code = keys.iter().find_map(|key| names.get(key))?;
+                    Some((rank, code.as_str()))
+                }),
         };
         let Some((rank, code)) = code else { continue };
         // The better kind of name wins; the icons come sorted, so the outcome is fixed.
@@ -172,18 +173,13 @@ fn collect_icon_names(
 ) -> Result<(), DataError> {
     let icons: IconSet = files.json("icons.json")?;
     let chars: BTreeMap<String, String> = files.json("chars.json")?;
-    let by_name: HashMap<&String, &String> =
-        chars.iter().map(|(code, name)| (name, code)).collect();
+    let by_name: BTreeMap<&String, &String> = chars.iter().map(|(code, name)| (name, code)).collect();
     for (name, code) in &by_name {
-        names
-            .entry(normalise(name))
-            .or_insert_with(|| normal_code(code));
+        names.entry(normalise(name)).or_insert_with(|| normal_code(code));
     }
     for (alias, target) in &icons.aliases {
         if let Some(code) = by_name.get(&target.parent) {
-            names
-                .entry(normalise(alias))
-                .or_insert_with(|| normal_code(code));
+            names.entry(normalise(alias)).or_insert_with(|| normal_code(code));
         }
     }
     Ok(())
@@ -228,10 +224,7 @@ impl IconSet {
         let width = icon.width.or(self.width).unwrap_or(16.0);
         let height = icon.height.or(self.height).unwrap_or(16.0);
         let body = if flip {
-            format!(
-                "<g transform=\"translate({width} 0) scale(-1 1)\">{}</g>",
-                icon.body
-            )
+            format!("<g transform=\"translate({width} 0) scale(-1 1)\">{}</g>", icon.body)
         } else {
             icon.body.clone()
         };
