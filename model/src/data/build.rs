@@ -14,7 +14,7 @@ use super::words::{self, Words};
 use super::{DataError, PICTURE_SIZE, npm, render, tokenizer};
 
 /// Changes whenever rendering, joining or words change what the set holds.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// Pictures rendered between two progress reports.
 const CHUNK: usize = 256;

@@ -26,12 +26,23 @@ pub(crate) struct JoinedStyle {
     pub(crate) font: Option<Vec<u8>>,
 }
 
-/// Names that no list knows, checked by eye against the pictures.
-const NAMES_BY_EYE: [(&str, &str, &str); 23] = [
-    ("fxemoji", "up", "1f53c"),
-    ("fxemoji", "down", "1f53d"),
+/// Names that no list knows, or that mean another subject in this set, checked by eye.
+const NAMES_BY_EYE: [(&str, &str, &str); 34] = [
     ("fxemoji", "ten", "1f51f"),
-    ("streamline", "anxious-face", "1f630"),
+    ("fxemoji", "bow", "1f380"),
+    ("fxemoji", "bowing", "1f647"),
+    ("fxemoji", "up", "1f446"),
+    ("fxemoji", "down", "1f447"),
+    ("fxemoji", "pouting", "1f621"),
+    ("fxemoji", "pout", "1f64e"),
+    ("fxemoji", "couple", "1f491"),
+    ("fxemoji", "couplekiss", "1f48f"),
+    ("fxemoji", "darksunglasses", "1f576"),
+    ("fxemoji", "sunglasses", "1f60e"),
+    ("fxemoji", "wiredkeyboard", "2328"),
+    ("fxemoji", "beachumbrella", "1f3d6"),
+    ("fxemoji", "cat", "1f431"),
+    ("fxemoji", "catside", "1f408"),
     ("fxemoji", "fistedhand", "1f44a"),
     ("fxemoji", "heartarrow", "1f498"),
     ("fxemoji", "banknoteyen", "1f4b4"),
@@ -54,11 +65,23 @@ const NAMES_BY_EYE: [(&str, &str, &str); 23] = [
 ];
 
 /// Pictures whose name says one thing while they show another: never joined by that name.
-const MISNAMED: [(&str, &str); 2] = [
+const MISNAMED: [(&str, &str); 11] = [
     // The sea, not the waving hand.
     ("fxemoji", "wave"),
-    // The flag, not the map.
+    // A kissing face, a piano, a smiling face; the tram is a black box.
+    ("fxemoji", "kiss"),
+    ("fxemoji", "keyboard"),
+    ("fxemoji", "coldsweat"),
+    ("fxemoji", "tramcar"),
+    // Flags, not the map and the bird.
     ("streamline", "japan"),
+    ("streamline", "turkey"),
+    // A kissing face without sweat.
+    ("streamline", "anxious-face"),
+    // The bat, not the insect.
+    ("noto-v1", "cricket"),
+    ("emojione", "cricket"),
+    ("emojione-mono", "cricket"),
 ];
 
 /// Joins all styles, in the order of [`SOURCES`].
@@ -151,7 +174,7 @@ fn by_name(
                 .enumerate()
                 .find_map(|(rank, names)| {
                     let code = keys.iter().find_map(|key| names.get(key))?;
-                    Some((rank, code.as_str()))
+                    Some((rank + 1, code.as_str()))
                 }),
         };
         let Some((rank, code)) = code else { continue };

@@ -15,6 +15,8 @@ pub mod sources;
 pub mod split;
 pub mod tokenizer;
 pub mod variant;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::path::PathBuf;
