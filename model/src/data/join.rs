@@ -87,7 +87,9 @@ const MISNAMED: [(&str, &str); 11] = [
 /// Joins all styles, in the order of [`SOURCES`].
 pub(crate) fn join_all(cache: &Path, words: &Words) -> Result<Vec<JoinedStyle>, DataError> {
     let wanted = |path: &str| {
-        matches!(path, "icons.json" | "chars.json") || path.ends_with(".webp") || path.ends_with(".ttf")
+        matches!(path, "icons.json" | "chars.json")
+            || path.ends_with(".webp")
+            || path.ends_with(".ttf")
     };
     let packages = SOURCES
         .iter()
@@ -118,7 +120,10 @@ fn join(
         Layout::RasterByCodePoint { folder } => files
             .iter()
             .filter_map(|(path, bytes)| {
-                let stem = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(".webp")?;
+                let stem = path
+                    .strip_prefix(folder)?
+                    .strip_prefix('/')?
+                    .strip_suffix(".webp")?;
                 Some((normal_code(stem), Drawing::Raster(bytes.to_vec())))
             })
             .collect(),
@@ -127,13 +132,16 @@ fn join(
             let chars: BTreeMap<String, String> = files.json("chars.json")?;
             chars
                 .iter()
-                .filter_map(|(code, name)| Some((normal_code(code), Drawing::Svg(icons.svg(name)?))))
+                .filter_map(|(code, name)| {
+                    Some((normal_code(code), Drawing::Svg(icons.svg(name)?)))
+                })
                 .collect()
         }
         Layout::IconsByName => by_name(source, &files.json("icons.json")?, words, icon_names),
         Layout::Font { file } => {
             let bytes = files.get(file)?.to_vec();
-            let face = ttf_parser::Face::parse(&bytes, 0).map_err(|error| files.bad(file, error))?;
+            let face =
+                ttf_parser::Face::parse(&bytes, 0).map_err(|error| files.bad(file, error))?;
             let drawings = words
                 .subjects
                 .keys()
@@ -166,7 +174,9 @@ fn by_name(
         // part of the name, as in "keycap-1", which the full name's match below finds first.
         let stem = name.strip_suffix("-1").unwrap_or(name);
         let keys = [normalise(name), normalise(stem)];
-        let by_eye = NAMES_BY_EYE.iter().find(|(set, known, _)| *set == source.id && known == name);
+        let by_eye = NAMES_BY_EYE
+            .iter()
+            .find(|(set, known, _)| *set == source.id && known == name);
         let code = match by_eye {
             Some((_, _, code)) => Some((0, *code)),
             None => std::iter::once(icon_names)
@@ -196,13 +206,18 @@ fn collect_icon_names(
 ) -> Result<(), DataError> {
     let icons: IconSet = files.json("icons.json")?;
     let chars: BTreeMap<String, String> = files.json("chars.json")?;
-    let by_name: BTreeMap<&String, &String> = chars.iter().map(|(code, name)| (name, code)).collect();
+    let by_name: BTreeMap<&String, &String> =
+        chars.iter().map(|(code, name)| (name, code)).collect();
     for (name, code) in &by_name {
-        names.entry(normalise(name)).or_insert_with(|| normal_code(code));
+        names
+            .entry(normalise(name))
+            .or_insert_with(|| normal_code(code));
     }
     for (alias, target) in &icons.aliases {
         if let Some(code) = by_name.get(&target.parent) {
-            names.entry(normalise(alias)).or_insert_with(|| normal_code(code));
+            names
+                .entry(normalise(alias))
+                .or_insert_with(|| normal_code(code));
         }
     }
     Ok(())
@@ -247,7 +262,10 @@ impl IconSet {
         let width = icon.width.or(self.width).unwrap_or(16.0);
         let height = icon.height.or(self.height).unwrap_or(16.0);
         let body = if flip {
-            format!("<g transform=\"translate({width} 0) scale(-1 1)\">{}</g>", icon.body)
+            format!(
+                "<g transform=\"translate({width} 0) scale(-1 1)\">{}</g>",
+                icon.body
+            )
         } else {
             icon.body.clone()
         };

@@ -13,10 +13,10 @@ mod npm;
 mod render;
 pub mod sources;
 pub mod split;
-pub mod tokenizer;
-pub mod variant;
 #[cfg(test)]
 mod tests;
+pub mod tokenizer;
+pub mod variant;
 mod words;
 
 use std::path::PathBuf;

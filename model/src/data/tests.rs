@@ -2,7 +2,9 @@
 //! reader on a tiny set.
 use std::path::Path;
 
-use super::artwork::{Artwork, INDEX_FILE, Index, PICTURE_BYTES, PIXELS_FILE, PictureRef, Style, Subject};
+use super::artwork::{
+    Artwork, INDEX_FILE, Index, PICTURE_BYTES, PIXELS_FILE, PictureRef, Style, Subject,
+};
 use super::split::{Split, split, stable_hash};
 
 #[test]
@@ -48,7 +50,10 @@ fn tiny(dir: &Path) {
         fingerprint: "tiny".into(),
         size: super::PICTURE_SIZE,
         styles: vec![style("flat", false), style("ink", true)],
-        subjects: vec![subject("1f527", "wrench", Split::Train), subject("1f528", "hammer", Split::HeldOut)],
+        subjects: vec![
+            subject("1f527", "wrench", Split::Train),
+            subject("1f528", "hammer", Split::HeldOut),
+        ],
         pictures: [(0, 0), (0, 1), (1, 1)].map(PictureRef::from).to_vec(),
     };
     let pixels: Vec<u8> = [[200, 10, 20, 255], [0, 0, 0, 128], [0, 0, 0, 0]]

@@ -62,20 +62,34 @@ impl OneOrMany {
 /// A code as it is written everywhere here: lower-case, without variation selectors.
 pub(crate) fn normal_code(code: &str) -> String {
     let code = code.to_ascii_lowercase();
-    code.split('-').filter(|part| *part != "fe0f").collect::<Vec<_>>().join("-")
+    code.split('-')
+        .filter(|part| *part != "fe0f")
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 /// A name with everything but letters and digits taken out, in lower case.
 pub(crate) fn normalise(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// Lists of short names, the most reliable first. All but CLDR's are names people type.
-const SHORTCODES: [&str; 6] =
-    ["cldr", "emojibase", "github", "iamcal", "joypixels", "emojibase-legacy"];
+const SHORTCODES: [&str; 6] = [
+    "cldr",
+    "emojibase",
+    "github",
+    "iamcal",
+    "joypixels",
+    "emojibase-legacy",
+];
 
 pub(crate) fn load(cache: &Path) -> Result<Words, DataError> {
-    let base = npm::open(cache, EMOJIBASE, |path| path.starts_with("en/") || path.starts_with("meta/"))?;
+    let base = npm::open(cache, EMOJIBASE, |path| {
+        path.starts_with("en/") || path.starts_with("meta/")
+    })?;
     let entries: Vec<Entry> = base.json("en/data.json")?;
     let groups: Groups = base.json("meta/groups.json")?;
     let lib = npm::open(cache, EMOJILIB, |path| path == "dist/emoji-en-US.json")?;
@@ -84,7 +98,11 @@ pub(crate) fn load(cache: &Path) -> Result<Words, DataError> {
     let mut tags_of: BTreeMap<String, (Entry, Vec<String>)> = BTreeMap::new();
     for entry in entries {
         let mut tags: Vec<String> = entry.tags.iter().map(|tag| plain(tag)).collect();
-        let more = lib.get(&entry.emoji).into_iter().flatten().map(|tag| plain(tag));
+        let more = lib
+            .get(&entry.emoji)
+            .into_iter()
+            .flatten()
+            .map(|tag| plain(tag));
         for tag in more {
             if !tags.contains(&tag) {
                 tags.push(tag);
@@ -96,7 +114,8 @@ pub(crate) fn load(cache: &Path) -> Result<Words, DataError> {
 
     let mut shortcodes = Vec::new();
     for list in SHORTCODES {
-        let by_code: BTreeMap<String, OneOrMany> = base.json(&format!("en/shortcodes/{list}.json"))?;
+        let by_code: BTreeMap<String, OneOrMany> =
+            base.json(&format!("en/shortcodes/{list}.json"))?;
         shortcodes.push(by_code);
     }
 
@@ -108,10 +127,21 @@ pub(crate) fn load(cache: &Path) -> Result<Words, DataError> {
     }
     let mut subjects = BTreeMap::new();
     for (code, (entry, tags)) in &tags_of {
-        let (Some(group), Some(subgroup)) = (entry.group, entry.subgroup) else { continue };
-        let group = groups.groups.get(&group.to_string()).cloned().unwrap_or_default();
-        let subgroup = groups.subgroups.get(&subgroup.to_string()).cloned().unwrap_or_default();
-        if group == "component" || matches!(subgroup.as_str(), "country-flag" | "subdivision-flag") {
+        let (Some(group), Some(subgroup)) = (entry.group, entry.subgroup) else {
+            continue;
+        };
+        let group = groups
+            .groups
+            .get(&group.to_string())
+            .cloned()
+            .unwrap_or_default();
+        let subgroup = groups
+            .subgroups
+            .get(&subgroup.to_string())
+            .cloned()
+            .unwrap_or_default();
+        if group == "component" || matches!(subgroup.as_str(), "country-flag" | "subdivision-flag")
+        {
             continue;
         }
         let label = plain(&entry.label.replace('#', "hash").replace('*', "asterisk"));
@@ -121,21 +151,39 @@ pub(crate) fn load(cache: &Path) -> Result<Words, DataError> {
             .flat_map(OneOrMany::names)
             .map(|name| plain(name));
         let synonyms = synonyms(&label, typed, tags, &use_count);
-        subjects.insert(code.clone(), SubjectWords { label, tags: tags.clone(), synonyms, group, subgroup });
+        subjects.insert(
+            code.clone(),
+            SubjectWords {
+                label,
+                tags: tags.clone(),
+                synonyms,
+                group,
+                subgroup,
+            },
+        );
     }
 
     let unicode: BTreeMap<String, String> = base.json("meta/unicode-names.json")?;
     let mut names = vec![
-        by_name(&subjects, unicode.iter().map(|(code, name)| (code.as_str(), name.as_str()))),
         by_name(
             &subjects,
-            tags_of.iter().map(|(code, (entry, _))| (code.as_str(), entry.label.as_str())),
+            unicode
+                .iter()
+                .map(|(code, name)| (code.as_str(), name.as_str())),
+        ),
+        by_name(
+            &subjects,
+            tags_of
+                .iter()
+                .map(|(code, (entry, _))| (code.as_str(), entry.label.as_str())),
         ),
     ];
     names.extend(shortcodes.iter().map(|list| {
-        let pairs = list
-            .iter()
-            .flat_map(|(code, many)| many.names().iter().map(|name| (code.as_str(), name.as_str())));
+        let pairs = list.iter().flat_map(|(code, many)| {
+            many.names()
+                .iter()
+                .map(|name| (code.as_str(), name.as_str()))
+        });
         by_name(&subjects, pairs)
     }));
     Ok(Words { subjects, names })
@@ -161,11 +209,19 @@ fn plain(text: &str) -> String {
     let spaced: String = text
         .to_lowercase()
         .chars()
-        .map(|c| if matches!(c, '_' | '“' | '”' | ':' | '’' | '(' | ')' | ',') { ' ' } else { c })
+        .map(|c| {
+            if matches!(c, '_' | '“' | '”' | ':' | '’' | '(' | ')' | ',') {
+                ' '
+            } else {
+                c
+            }
+        })
         .collect();
     let text = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
     let wordy = text.chars().any(char::is_alphanumeric)
-        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '&' | '!' | '.'));
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '&' | '!' | '.'));
     if wordy { text } else { String::new() }
 }
 

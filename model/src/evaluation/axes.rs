@@ -114,13 +114,24 @@ struct View {
 impl View {
     fn new(picture: &RgbImage) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
-        let pixels: Vec<[f32; 3]> =
-            picture.pixels().map(|p| p.0.map(|channel| f32::from(channel) / 255.0)).collect();
+        let pixels: Vec<[f32; 3]> = picture
+            .pixels()
+            .map(|p| p.0.map(|channel| f32::from(channel) / 255.0))
+            .collect();
         let background = rim_colour(picture);
-        let drawing: Vec<bool> =
-            pixels.iter().map(|p| difference(p, &background) > BACKGROUND_TOLERANCE).collect();
+        let drawing: Vec<bool> = pixels
+            .iter()
+            .map(|p| difference(p, &background) > BACKGROUND_TOLERANCE)
+            .collect();
         let steps = steps(width, height, &pixels, &drawing);
-        Self { width, height, pixels, background, drawing, steps }
+        Self {
+            width,
+            height,
+            pixels,
+            background,
+            drawing,
+            steps,
+        }
     }
 
     fn value(&self, axis: Axis) -> f32 {
@@ -130,7 +141,11 @@ impl View {
             Axis::Warmth => mean(self.pixels.iter().map(|p| p[0] - p[2])),
             Axis::Outline => self.outline(),
             Axis::Detail => mean(self.steps.iter().copied()),
-            Axis::Shading => mean(self.steps.iter().map(|step| f32::from(u8::from(GRADIENT.contains(step))))),
+            Axis::Shading => mean(
+                self.steps
+                    .iter()
+                    .map(|step| f32::from(u8::from(GRADIENT.contains(step)))),
+            ),
             Axis::Background => mean(self.background.iter().map(|channel| 1.0 - channel)),
             Axis::Fill => mean(self.drawing.iter().map(|&drawn| f32::from(u8::from(drawn)))),
         }
@@ -138,7 +153,12 @@ impl View {
 
     fn colourfulness(&self) -> f32 {
         let opponent = |p: &[f32; 3]| (p[0] - p[1], (p[0] + p[1]) / 2.0 - p[2]);
-        let drawn = || self.pixels.iter().zip(&self.drawing).filter(|(_, drawn)| **drawn);
+        let drawn = || {
+            self.pixels
+                .iter()
+                .zip(&self.drawing)
+                .filter(|(_, drawn)| **drawn)
+        };
         let rg = || drawn().map(|(p, _)| opponent(p).0);
         let yb = || drawn().map(|(p, _)| opponent(p).1);
         let (rg_mean, yb_mean) = (mean(rg()), mean(yb()));
@@ -154,9 +174,10 @@ impl View {
             inner = self.eroded(&inner);
         }
         let rim = self.pixels.iter().zip(&self.drawing).zip(&inner);
-        mean(rim.filter(|((_, drawn), inner)| **drawn && !**inner).map(|((p, _), _)| {
-            ((DARK - luma(p)) / DARK).max(0.0)
-        }))
+        mean(
+            rim.filter(|((_, drawn), inner)| **drawn && !**inner)
+                .map(|((p, _), _)| ((DARK - luma(p)) / DARK).max(0.0)),
+        )
     }
 
     fn eroded(&self, mask: &[bool]) -> Vec<bool> {
@@ -186,7 +207,9 @@ fn rim_colour(picture: &RgbImage) -> [f32; 3] {
     }
     channels.map(|mut values| {
         values.sort_unstable();
-        values.get(values.len() / 2).map_or(1.0, |&value| f32::from(value) / 255.0)
+        values
+            .get(values.len() / 2)
+            .map_or(1.0, |&value| f32::from(value) / 255.0)
     })
 }
 
@@ -223,13 +246,20 @@ fn luma(p: &[f32; 3]) -> f32 {
 
 /// Largest difference of a channel.
 fn difference(a: &[f32; 3], b: &[f32; 3]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
 }
 
 /// Mean, 0 for nothing: a picture without a drawing has no colour, outline or detail.
 fn mean(values: impl Iterator<Item = f32>) -> f32 {
     let (sum, count) = values.fold((0.0_f64, 0_u32), |(sum, n), v| (sum + f64::from(v), n + 1));
-    if count == 0 { 0.0 } else { (sum / f64::from(count)) as f32 }
+    if count == 0 {
+        0.0
+    } else {
+        (sum / f64::from(count)) as f32
+    }
 }
 
 #[cfg(test)]
@@ -244,7 +274,11 @@ mod tests {
     fn disc(radius: f32, background: Rgb<u8>, ink: impl Fn(f32, f32) -> Rgb<u8>) -> RgbImage {
         RgbImage::from_fn(128, 128, |x, y| {
             let (x, y) = (x as f32 - 63.5, y as f32 - 63.5);
-            if x.hypot(y) < radius { ink(x, y) } else { background }
+            if x.hypot(y) < radius {
+                ink(x, y)
+            } else {
+                background
+            }
         })
     }
 
@@ -256,7 +290,13 @@ mod tests {
     fn an_empty_picture_is_bright_and_has_nothing_else() {
         let values = measure(&RgbImage::from_pixel(128, 128, WHITE));
         assert_eq!(values[Axis::Brightness], 1.0);
-        for axis in [Axis::Colourfulness, Axis::Outline, Axis::Detail, Axis::Fill, Axis::Background] {
+        for axis in [
+            Axis::Colourfulness,
+            Axis::Outline,
+            Axis::Detail,
+            Axis::Fill,
+            Axis::Background,
+        ] {
             assert_eq!(values[axis], 0.0, "{axis:?}");
         }
     }
@@ -265,11 +305,27 @@ mod tests {
     fn each_axis_rises_with_what_it_is_named_after() {
         let red = [220, 40, 40];
         let base = measure(&disc(40.0, WHITE, plain(red)));
-        let halves = |x: f32, _: f32| if x < 0.0 { Rgb(red) } else { Rgb([40, 60, 220]) };
-        let stripes = |x: f32, _: f32| {
-            if (x / 4.0).floor() as i32 % 2 == 0 { Rgb(red) } else { Rgb([250, 220, 90]) }
+        let halves = |x: f32, _: f32| {
+            if x < 0.0 {
+                Rgb(red)
+            } else {
+                Rgb([40, 60, 220])
+            }
         };
-        let ringed = |x: f32, y: f32| if x.hypot(y) > 36.0 { Rgb([0, 0, 0]) } else { Rgb(red) };
+        let stripes = |x: f32, _: f32| {
+            if (x / 4.0).floor() as i32 % 2 == 0 {
+                Rgb(red)
+            } else {
+                Rgb([250, 220, 90])
+            }
+        };
+        let ringed = |x: f32, y: f32| {
+            if x.hypot(y) > 36.0 {
+                Rgb([0, 0, 0])
+            } else {
+                Rgb(red)
+            }
+        };
         let gradient = |x: f32, _: f32| Rgb([200, (100.0 + 2.0 * x) as u8, 60]);
         let more = [
             (Axis::Colourfulness, disc(40.0, WHITE, halves)),
@@ -278,19 +334,27 @@ mod tests {
             (Axis::Outline, disc(40.0, WHITE, ringed)),
             (Axis::Detail, disc(40.0, WHITE, stripes)),
             (Axis::Shading, disc(40.0, WHITE, gradient)),
-            (Axis::Background, disc(40.0, Rgb([90, 160, 250]), plain(red))),
+            (
+                Axis::Background,
+                disc(40.0, Rgb([90, 160, 250]), plain(red)),
+            ),
             (Axis::Fill, disc(60.0, WHITE, plain(red))),
         ];
         for (axis, picture) in more {
             let value = measure(&picture)[axis];
-            assert!(value > base[axis] + 0.02, "{axis:?}: {value} against {}", base[axis]);
+            assert!(
+                value > base[axis] + 0.02,
+                "{axis:?}: {value} against {}",
+                base[axis]
+            );
         }
     }
 
     #[test]
     fn size_of_the_picture_hardly_matters() {
         let picture = disc(40.0, WHITE, plain([30, 140, 200]));
-        let small = image::imageops::resize(&picture, 64, 64, image::imageops::FilterType::Triangle);
+        let small =
+            image::imageops::resize(&picture, 64, 64, image::imageops::FilterType::Triangle);
         let (a, b) = (measure(&picture), measure(&small));
         for axis in [Axis::Brightness, Axis::Warmth, Axis::Fill, Axis::Background] {
             assert!((a[axis] - b[axis]).abs() < 0.03, "{axis:?}");

@@ -28,13 +28,41 @@ pub enum Choice {
 type Cluster = [(Axis, f32); 3];
 
 const CLUSTERS: [Cluster; 8] = [
-    [(Axis::Colourfulness, 1.0), (Axis::Background, 1.0), (Axis::Fill, 1.0)],
-    [(Axis::Detail, -1.0), (Axis::Background, -1.0), (Axis::Outline, -1.0)],
-    [(Axis::Outline, 1.0), (Axis::Shading, -1.0), (Axis::Colourfulness, -1.0)],
-    [(Axis::Shading, 1.0), (Axis::Outline, -1.0), (Axis::Brightness, 1.0)],
-    [(Axis::Warmth, 1.0), (Axis::Colourfulness, 1.0), (Axis::Detail, 1.0)],
-    [(Axis::Brightness, -1.0), (Axis::Background, 1.0), (Axis::Warmth, -1.0)],
-    [(Axis::Brightness, 1.0), (Axis::Fill, -1.0), (Axis::Background, -1.0)],
+    [
+        (Axis::Colourfulness, 1.0),
+        (Axis::Background, 1.0),
+        (Axis::Fill, 1.0),
+    ],
+    [
+        (Axis::Detail, -1.0),
+        (Axis::Background, -1.0),
+        (Axis::Outline, -1.0),
+    ],
+    [
+        (Axis::Outline, 1.0),
+        (Axis::Shading, -1.0),
+        (Axis::Colourfulness, -1.0),
+    ],
+    [
+        (Axis::Shading, 1.0),
+        (Axis::Outline, -1.0),
+        (Axis::Brightness, 1.0),
+    ],
+    [
+        (Axis::Warmth, 1.0),
+        (Axis::Colourfulness, 1.0),
+        (Axis::Detail, 1.0),
+    ],
+    [
+        (Axis::Brightness, -1.0),
+        (Axis::Background, 1.0),
+        (Axis::Warmth, -1.0),
+    ],
+    [
+        (Axis::Brightness, 1.0),
+        (Axis::Fill, -1.0),
+        (Axis::Background, -1.0),
+    ],
     [(Axis::Detail, 1.0), (Axis::Shading, 1.0), (Axis::Fill, 1.0)],
 ];
 
@@ -90,7 +118,9 @@ impl Person {
             .map(|(axis, sign)| Want {
                 axis,
                 weight: sign * rng.random_range(0.6..1.5),
-                ideal: rng.random_bool(0.15).then(|| sign * rng.random_range(0.5..1.5)),
+                ideal: rng
+                    .random_bool(0.15)
+                    .then(|| sign * rng.random_range(0.5..1.5)),
             })
             .collect();
         Self {
@@ -110,7 +140,11 @@ impl Person {
     /// Side of the fixed split by user: a fifth of the people is never trained on.
     pub fn split(&self) -> Split {
         let person = [b"person".as_slice(), &self.number.to_le_bytes()].concat();
-        if stable_hash(&person) % 100 < HELD_OUT_PER_CENT { Split::HeldOut } else { Split::Train }
+        if stable_hash(&person) % 100 < HELD_OUT_PER_CENT {
+            Split::HeldOut
+        } else {
+            Split::Train
+        }
     }
 
     /// How much this person likes a picture; only differences mean anything.
@@ -130,8 +164,17 @@ impl Person {
     }
 
     /// Chooses between two pictures, as a person does: not always the same way.
-    pub fn choose<R: Rng + ?Sized>(&self, left: &RgbImage, right: &RgbImage, rng: &mut R) -> Choice {
-        self.choose_measured(&measure(left).normalised(), &measure(right).normalised(), rng)
+    pub fn choose<R: Rng + ?Sized>(
+        &self,
+        left: &RgbImage,
+        right: &RgbImage,
+        rng: &mut R,
+    ) -> Choice {
+        self.choose_measured(
+            &measure(left).normalised(),
+            &measure(right).normalised(),
+            rng,
+        )
     }
 
     /// [`Person::choose`] between pictures that were measured already (normalised axes).
@@ -147,7 +190,11 @@ impl Person {
         }
         let log_odds = difference / self.temperature + self.side_bias;
         let left_chance = 1.0 / (1.0 + f64::from(-log_odds).exp());
-        if rng.random_bool(left_chance) { Choice::Left } else { Choice::Right }
+        if rng.random_bool(left_chance) {
+            Choice::Left
+        } else {
+            Choice::Right
+        }
     }
 }
 

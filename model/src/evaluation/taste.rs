@@ -27,26 +27,18 @@ pub fn words(axis: Axis, high: bool) -> &'static str {
 ///
 /// `likes` holds the ends of up to two axes, each as (axis, high end).
 pub fn sentence(likes: &[(Axis, bool)]) -> String {
-<<<<<<< HEAD
-    let liked: Vec<&str> = likes
-        .iter()
-        .map(|&(axis, high)| words(axis, high))
-        .collect();
-    match likes.first() {
-        Some(&(axis, high)) => {
-            format!(
-                "likes {}; dislikes {}",
-                liked.join(" and "),
-                words(axis, !high)
-            )
-=======
     match likes {
         [] => "this person shows no clear preference in these pictures".to_owned(),
         [(axis, high), rest @ ..] => {
-            let also: String =
-                rest.iter().map(|&(axis, high)| format!(" and {}", words(axis, high))).collect();
-            format!("this person likes {}{also}; dislikes {}", words(*axis, *high), words(*axis, !high))
->>>>>>> 925a39e (Measure pictures on eight axes, simulate people, describe a taste; steadier joins and more synonyms)
+            let also: String = rest
+                .iter()
+                .map(|&(axis, high)| format!(" and {}", words(axis, high)))
+                .collect();
+            format!(
+                "this person likes {}{also}; dislikes {}",
+                words(*axis, *high),
+                words(*axis, !high)
+            )
         }
     }
 }
@@ -69,8 +61,10 @@ const SECOND: f32 = 0.6;
 /// Describes a taste from choices alone: the normalised axes of the preferred and the rejected
 /// picture of each pair. Nothing of the person who chose goes in.
 pub fn describe(choices: &[(AxisValues, AxisValues)]) -> String {
-    let mut evidence: Vec<(Axis, f32)> =
-        Axis::ALL.into_iter().map(|axis| (axis, evidence(choices, axis))).collect();
+    let mut evidence: Vec<(Axis, f32)> = Axis::ALL
+        .into_iter()
+        .map(|axis| (axis, evidence(choices, axis)))
+        .collect();
     evidence.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
     let strongest = evidence[0].1.abs();
     let likes: Vec<(Axis, bool)> = evidence
@@ -88,8 +82,10 @@ fn evidence(choices: &[(AxisValues, AxisValues)], axis: Axis) -> f32 {
     if choices.is_empty() {
         return 0.0;
     }
-    let differences: Vec<f32> =
-        choices.iter().map(|(preferred, rejected)| preferred[axis] - rejected[axis]).collect();
+    let differences: Vec<f32> = choices
+        .iter()
+        .map(|(preferred, rejected)| preferred[axis] - rejected[axis])
+        .collect();
     let count = differences.len() as f32;
     let mean = differences.iter().sum::<f32>() / count;
     let spread = (differences.iter().map(|d| (d - mean).powi(2)).sum::<f32>() / count).sqrt();
@@ -109,9 +105,15 @@ mod tests {
     #[test]
     fn a_consistent_axis_is_named_with_its_direction() {
         let choices = [(at(Axis::Warmth, 1.0), at(Axis::Warmth, -1.0)); 4];
-        assert_eq!(describe(&choices), "this person likes warm colours; dislikes cool colours");
+        assert_eq!(
+            describe(&choices),
+            "this person likes warm colours; dislikes cool colours"
+        );
         let opposite = choices.map(|(a, b)| (b, a));
-        assert_eq!(describe(&opposite), "this person likes cool colours; dislikes warm colours");
+        assert_eq!(
+            describe(&opposite),
+            "this person likes cool colours; dislikes warm colours"
+        );
     }
 
     #[test]
@@ -125,7 +127,9 @@ mod tests {
     fn descriptions_are_short() {
         for first in Axis::ALL {
             for second in Axis::ALL {
-                let count = sentence(&[(first, true), (second, false)]).split(' ').count();
+                let count = sentence(&[(first, true), (second, false)])
+                    .split(' ')
+                    .count();
                 assert!((8..=25).contains(&count), "{count}");
             }
         }
