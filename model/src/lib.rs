@@ -6,6 +6,7 @@
 pub mod data;
 pub mod device;
 pub mod diffusion;
+pub mod engine;
 pub mod evaluation;
 pub mod networks;
 pub mod pipeline;

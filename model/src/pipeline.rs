@@ -252,7 +252,15 @@ enum Phase {
         diffusion: Diffusion,
         prior_latent: Tensor,
     },
-    Done(RgbImage),
+    Done(Finished),
+}
+
+/// A finished picture.
+pub struct Finished {
+    /// The picture.
+    pub picture: RgbImage,
+    /// The prior's latent that it was decoded from, `[1, c, h, w]` f32.
+    pub prior_latent: Tensor,
 }
 
 /// One picture under way.
@@ -314,14 +322,14 @@ impl Drawing {
                 View::Decoder(&diffusion.expected)
             }
             Phase::Decoder { prior_latent, .. } => View::Prior(prior_latent),
-            Phase::Done(picture) => View::Done(picture),
+            Phase::Done(finished) => View::Done(&finished.picture),
         }
     }
 
-    /// The finished picture.
-    pub fn into_picture(self) -> Option<RgbImage> {
+    /// The finished picture, once all steps are done.
+    pub fn into_finished(self) -> Option<Finished> {
         match self.phase {
-            Phase::Done(picture) => Some(picture),
+            Phase::Done(finished) => Some(finished),
             _ => None,
         }
     }
@@ -350,7 +358,7 @@ pub fn advance(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
 }
 
 /// Draws all requests in one batch, to the end.
-pub fn draw(pipeline: &Pipeline, requests: Vec<DrawingRequest>) -> Vec<RgbImage> {
+pub fn draw(pipeline: &Pipeline, requests: Vec<DrawingRequest>) -> Vec<Finished> {
     let mut drawings: Vec<Drawing> = requests
         .into_iter()
         .map(|request| Drawing::start(pipeline, request))
@@ -360,7 +368,7 @@ pub fn draw(pipeline: &Pipeline, requests: Vec<DrawingRequest>) -> Vec<RgbImage>
     }
     drawings
         .into_iter()
-        .filter_map(Drawing::into_picture)
+        .filter_map(Drawing::into_finished)
         .collect()
 }
 
@@ -450,12 +458,16 @@ fn advance_decoder(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
         Phase::Decoder { diffusion, .. } => Some(diffusion),
         _ => None,
     });
-    let finished: Vec<(usize, Tensor)> = drawings
-        .iter()
-        .enumerate()
-        .filter_map(|(i, drawing)| match &drawing.phase {
-            Phase::Decoder { diffusion, .. } if diffusion.finished() => {
-                Some((i, diffusion.latent.shallow_clone()))
+    let mut finished: Vec<(&mut Phase, Tensor, Tensor)> = drawings
+        .iter_mut()
+        .filter_map(|drawing| match &drawing.phase {
+            Phase::Decoder {
+                diffusion,
+                prior_latent,
+            } if diffusion.finished() => {
+                let latent = diffusion.latent.shallow_clone();
+                let prior_latent = prior_latent.shallow_clone();
+                Some((&mut drawing.phase, latent, prior_latent))
             }
             _ => None,
         })
@@ -463,10 +475,13 @@ fn advance_decoder(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
     if finished.is_empty() {
         return;
     }
-    let latents: Vec<&Tensor> = finished.iter().map(|(_, latent)| latent).collect();
+    let latents: Vec<&Tensor> = finished.iter().map(|(_, latent, _)| latent).collect();
     let pictures = pipeline.decode(&Tensor::cat(&latents, 0));
-    for ((i, _), picture) in finished.iter().zip(pictures) {
-        drawings[*i].phase = Phase::Done(picture);
+    for ((phase, _, prior_latent), picture) in finished.iter_mut().zip(pictures) {
+        **phase = Phase::Done(Finished {
+            picture,
+            prior_latent: prior_latent.shallow_clone(),
+        });
     }
 }
 

@@ -244,6 +244,12 @@ impl LlavaOnevision {
         &self.language_model
     }
 
+    /// Pictures `[B, 3, h, w]` in [0, 1] as the vision tower reads them; see
+    /// [`SiglipVisionModel::preprocess`].
+    pub fn preprocess(&self, pictures: &Tensor) -> Tensor {
+        self.vision_tower.preprocess(pictures)
+    }
+
     /// What the vision tower says about pictures `[N, num_channels, image_size, image_size]`:
     /// the selected positions and layers, `[N, positions, channels]`, before the projector.
     ///
@@ -278,10 +284,12 @@ impl LlavaOnevision {
         )
     }
 
-    /// The vectors that stand for a whole picture in the prompt: its projected features
-    /// `[positions, hidden]` and the newline vector, `[positions + 1, hidden]`.
+    /// The vectors that stand for whole pictures in the prompt: projected features
+    /// `[N, positions, hidden]` and the newline vector after each, `[N, positions + 1, hidden]`.
     pub fn with_newline(&self, projected: &Tensor) -> Tensor {
-        Tensor::cat(&[projected, &self.image_newline.unsqueeze(0)], 0)
+        let (count, hidden) = (projected.size()[0], projected.size()[2]);
+        let newline = self.image_newline.expand([count, 1, hidden], false);
+        Tensor::cat(&[projected, &newline], 1)
     }
 
     /// The vectors that stand for each picture in the prompt, `[tokens, hidden]` each.
@@ -335,7 +343,7 @@ impl LlavaOnevision {
             .iter()
             .zip(&pictures.image_sizes)
             .map(|(features, &size)| match features.size()[0] {
-                1 => Ok(self.with_newline(&features.get(0))),
+                1 => Ok(self.with_newline(features).get(0)),
                 _ => self.pack_tiles(features, size),
             })
             .collect()

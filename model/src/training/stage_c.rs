@@ -160,7 +160,8 @@ impl Stage for StageC {
                 seed: seed as u64,
             })
             .collect();
-        let pictures = draw(&self.pipeline, requests);
+        let finished = draw(&self.pipeline, requests);
+        let pictures: Vec<_> = finished.into_iter().map(|f| f.picture).collect();
         write_sheet(&dir.join(format!("sheet-{step:06}.png")), &pictures, 8)?;
         let list = prompts.join("\n");
         let path = dir.join("sheet-prompts.txt");

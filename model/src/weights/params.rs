@@ -172,6 +172,15 @@ impl Params {
         self.shared.taken.borrow().iter().map(copy).collect()
     }
 
+    /// [`Self::taken`] with `prefix/` before every name, for a stage that trains several networks.
+    pub fn taken_as(&self, prefix: &str) -> Vec<Parameter> {
+        let mut taken = self.taken();
+        for parameter in &mut taken {
+            parameter.name = format!("{prefix}/{}", parameter.name);
+        }
+        taken
+    }
+
     /// How many numbers the network has taken.
     pub fn count(&self) -> u64 {
         let taken = self.shared.taken.borrow();

@@ -1,0 +1,269 @@
+//! The engine: one OS thread owns the device and the networks; everyone else speaks to it
+//! through a handle. Requests share the device from step to step.
+//!
+//! libtorch leaks per thread when driven from a pool of threads, and `no_grad` is a
+//! thread's own, so nothing else may touch a tensor.
+
+mod preview;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+
+use image::RgbImage;
+
+use crate::device::{DeviceChoice, DeviceError, DtypeChoice, set_threads};
+use crate::pipeline::PipelineError;
+use crate::preference::conversation::PreferencePair;
+use crate::preference::embedding::{EmbeddingError, PreferenceEmbedding};
+use crate::weights::{ModelFolder, WeightsError};
+
+/// What an engine is started with.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The model folder.
+    pub model_dir: PathBuf,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// In which dtype.
+    pub dtype: DtypeChoice,
+    /// CPU threads of one operation; all cores where not said.
+    pub threads: Option<i32>,
+    /// Most pictures that share one step.
+    pub max_batch: usize,
+}
+
+impl EngineConfig {
+    /// The folder's model on whatever device there is.
+    pub fn new(model_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            model_dir: model_dir.into(),
+            device: DeviceChoice::Auto,
+            dtype: DtypeChoice::Auto,
+            threads: None,
+            max_batch: 16,
+        }
+    }
+}
+
+/// What can go wrong with an engine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The device cannot be had.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The model folder is not whole.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The drawing networks cannot be loaded, or a prompt not be read.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The vision-language model cannot be loaded, or refuses its input.
+    #[error(transparent)]
+    Embedding(#[from] EmbeddingError),
+    /// Preferences were given to a model that has no preference attention.
+    #[error("this model has no preference adapter, so it draws without profiles only")]
+    NoAdapter,
+    /// A preference embedding is of another model.
+    #[error("the preference embedding is {found:?}, this model's are {expected:?}")]
+    ForeignEmbedding {
+        /// Its layers and size.
+        found: Vec<i64>,
+        /// The adapter's.
+        expected: Vec<i64>,
+    },
+    /// The operating system gave no thread.
+    #[error("the engine's thread did not start: {0}")]
+    Thread(std::io::Error),
+    /// The engine's thread is gone.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+/// What a started engine says of its model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// The model's name.
+    pub name: String,
+    /// SHA-256 (hexadecimal) of the weights.
+    pub hash: String,
+    /// Side of a picture in pixels.
+    pub picture_size: u32,
+    /// Steps of the prior where a request names none.
+    pub default_steps: u32,
+    /// Most steps of the prior.
+    pub max_steps: u32,
+    /// Guidance where a request names none.
+    pub default_guidance: f32,
+    /// Longest prompt, in characters.
+    pub max_prompt_chars: usize,
+    /// The device and dtype in words.
+    pub device: String,
+    /// Numbers in all networks.
+    pub parameters: u64,
+}
+
+/// Pictures of one prompt.
+#[derive(Debug, Clone)]
+pub struct GenerateJob {
+    /// What to draw.
+    pub prompt: String,
+    /// A seed for each picture.
+    pub seeds: Vec<u64>,
+    /// Steps of the prior.
+    pub steps: u32,
+    /// Guidance scale; 1 is without.
+    pub guidance: f32,
+    /// Embeddings and their weights, normalised here; none is the base model.
+    pub preferences: Vec<(PreferenceEmbedding, f32)>,
+    /// Strength of the preference, 0 = off.
+    pub strength: f32,
+    /// Ends the job before its next step.
+    pub cancel: CancelToken,
+}
+
+/// What happens to a job, in order; the last is `Done`, `Cancelled` or `Failed`.
+#[derive(Debug, Clone)]
+pub enum GenerateEvent {
+    /// A picture is one step further.
+    Step {
+        /// Which of the job's pictures.
+        image: usize,
+        /// Steps done, of prior and decoder together.
+        step: u32,
+        /// Steps in all.
+        steps: u32,
+        /// What it is going to be, smaller than the picture.
+        preview: RgbImage,
+    },
+    /// A picture is finished.
+    Image {
+        /// Which of the job's pictures.
+        image: usize,
+        /// The picture.
+        picture: RgbImage,
+    },
+    /// All pictures are finished.
+    Done,
+    /// The job's token was cancelled.
+    Cancelled,
+    /// The job cannot be done, in words.
+    Failed(String),
+}
+
+/// Tells a job to end; clones share the state.
+#[derive(Debug, Clone, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// Asks for the end.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the end was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Hears of a job's events, on the engine's thread: it has to be quick.
+pub type OnEvent = Box<dyn FnMut(GenerateEvent) + Send>;
+/// Hears of an embedding, on the engine's thread.
+pub type OnEmbedding = Box<dyn FnOnce(Result<PreferenceEmbedding, EngineError>) + Send>;
+
+enum Command {
+    Generate(GenerateJob, OnEvent),
+    Embed(Vec<PreferencePair>, OnEmbedding),
+}
+
+/// A handle to the engine; the thread ends with the last one.
+#[derive(Clone)]
+pub struct Engine {
+    commands: Sender<Command>,
+    info: Arc<ModelInfo>,
+}
+
+impl Engine {
+    /// Starts the thread and loads the model; returns when it is ready.
+    ///
+    /// # Errors
+    /// When the device is absent or the model folder is not whole.
+    pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
+        let (commands, receiver) = channel();
+        let (ready, loaded) = channel();
+        let run = move || {
+            if let Some(threads) = config.threads {
+                set_threads(threads);
+            }
+            match worker::Worker::load(&config) {
+                Ok((mut worker, info)) => {
+                    // Whoever asked may be gone; then there are no commands either.
+                    if ready.send(Ok(info)).is_ok() {
+                        worker.run(&receiver);
+                    }
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        };
+        std::thread::Builder::new()
+            .name("engine".into())
+            .spawn(run)
+            .map_err(EngineError::Thread)?;
+        let info = loaded.recv().map_err(|_| EngineError::Stopped)??;
+        Ok(Self {
+            commands,
+            info: Arc::new(info),
+        })
+    }
+
+    /// What the model is and allows.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// Hands a job over; its events come to `on_event`.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub fn generate(&self, job: GenerateJob, on_event: OnEvent) -> Result<(), EngineError> {
+        let command = Command::Generate(job, on_event);
+        self.commands
+            .send(command)
+            .map_err(|_| EngineError::Stopped)
+    }
+
+    /// Hands choices over to be read; the embedding comes to `on_done`.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub fn embed(
+        &self,
+        pairs: Vec<PreferencePair>,
+        on_done: OnEmbedding,
+    ) -> Result<(), EngineError> {
+        let command = Command::Embed(pairs, on_done);
+        self.commands
+            .send(command)
+            .map_err(|_| EngineError::Stopped)
+    }
+}
+
+/// The name, limits and weights' hash of a model folder.
+fn describe(folder: &ModelFolder, device: String) -> Result<ModelInfo, WeightsError> {
+    let card = folder.card()?;
+    Ok(ModelInfo {
+        name: card.name,
+        hash: folder.hash()?,
+        picture_size: card.sizes.picture as u32,
+        default_steps: card.default_steps,
+        max_steps: card.max_steps,
+        default_guidance: card.default_guidance,
+        max_prompt_chars: card.max_prompt_chars,
+        device,
+        parameters: folder.parameters()?,
+    })
+}

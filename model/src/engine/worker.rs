@@ -1,0 +1,223 @@
+//! What the engine's thread does: takes commands in, and all pictures a step further.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+use tch::{Device, Kind, Tensor};
+
+use super::preview::preview;
+use super::{Command, EngineConfig, EngineError, GenerateEvent, GenerateJob, ModelInfo, OnEvent};
+use crate::networks::previewer::Previewer;
+use crate::pipeline::{Drawing, DrawingRequest, Pipeline, TextCondition, advance};
+use crate::preference::blend;
+use crate::preference::embedding::PreferenceEmbedder;
+use crate::weights::{Component, ModelFolder};
+
+/// A job's pictures: those waiting for a place in the batch and those under way.
+struct Active {
+    on_event: OnEvent,
+    job: GenerateJob,
+    text: Rc<TextCondition>,
+    preference: Option<Tensor>,
+    waiting: VecDeque<usize>,
+    drawings: Vec<(usize, Drawing)>,
+}
+
+impl Active {
+    fn request(
+        &self,
+        image: usize,
+        no_text: &Rc<TextCondition>,
+        decoder_steps: u32,
+    ) -> DrawingRequest {
+        DrawingRequest {
+            text: self.text.clone(),
+            no_text: no_text.clone(),
+            preference: self.preference.as_ref().map(Tensor::shallow_clone),
+            strength: f64::from(self.job.strength),
+            guidance: f64::from(self.job.guidance),
+            steps: i64::from(self.job.steps),
+            decoder_steps: i64::from(decoder_steps),
+            seed: self.job.seeds[image],
+        }
+    }
+
+    fn finished(&self) -> bool {
+        self.waiting.is_empty() && self.drawings.is_empty()
+    }
+}
+
+pub(super) struct Worker {
+    pipeline: Pipeline,
+    previewer: Previewer,
+    embedder: PreferenceEmbedder,
+    no_text: Rc<TextCondition>,
+    decoder_steps: u32,
+    max_batch: usize,
+    active: VecDeque<Active>,
+}
+
+impl Worker {
+    pub(super) fn load(config: &EngineConfig) -> Result<(Self, ModelInfo), EngineError> {
+        let folder = ModelFolder::new(&config.model_dir);
+        let device = config.device.resolve()?;
+        let kind = config.dtype.resolve(device);
+        let card = folder.card()?;
+        let pipeline = Pipeline::load(&folder, card.sizes, kind, device)?;
+        let (previewer, _) =
+            folder.load(Component::Previewer, Kind::Float, device, Previewer::new)?;
+        let embedder = PreferenceEmbedder::load(&folder, kind, device)?;
+        let no_text = Rc::new(pipeline.encode_texts(&[""])?);
+        let info = super::describe(&folder, device_words(device, kind))?;
+        let worker = Self {
+            pipeline,
+            previewer,
+            embedder,
+            no_text,
+            decoder_steps: card.decoder_steps,
+            max_batch: config.max_batch.max(1),
+            active: VecDeque::new(),
+        };
+        Ok((worker, info))
+    }
+
+    /// Works until every handle is gone.
+    pub(super) fn run(&mut self, commands: &Receiver<Command>) {
+        loop {
+            // Nothing under way: wait. Otherwise new jobs join at the next step.
+            if self.active.is_empty() {
+                match commands.recv() {
+                    Ok(command) => self.take(command),
+                    Err(_) => return,
+                }
+            }
+            loop {
+                match commands.try_recv() {
+                    Ok(command) => self.take(command),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return,
+                }
+            }
+            self.drop_cancelled();
+            self.fill_batch();
+            self.step();
+        }
+    }
+
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Embed(pairs, on_done) => {
+                let embedding = tch::no_grad(|| self.embedder.embed(&pairs));
+                on_done(embedding.map_err(EngineError::from));
+            }
+            Command::Generate(job, mut on_event) => match self.prepare(&job) {
+                Err(error) => on_event(GenerateEvent::Failed(error.to_string())),
+                Ok((text, preference)) => self.active.push_back(Active {
+                    waiting: (0..job.seeds.len()).collect(),
+                    on_event,
+                    job,
+                    text: Rc::new(text),
+                    preference,
+                    drawings: Vec::new(),
+                }),
+            },
+        }
+    }
+
+    fn prepare(&self, job: &GenerateJob) -> Result<(TextCondition, Option<Tensor>), EngineError> {
+        let text = self.pipeline.encode_texts(&[&job.prompt])?;
+        if job.preferences.is_empty() || job.strength == 0.0 {
+            return Ok((text, None));
+        }
+        let adapter = self
+            .pipeline
+            .adapter
+            .as_ref()
+            .ok_or(EngineError::NoAdapter)?;
+        let config = adapter.config();
+        let expected = vec![config.embedding_layers, config.embedding_dim];
+        let mut tokens = Vec::with_capacity(job.preferences.len());
+        for (embedding, weight) in &job.preferences {
+            let hidden = embedding.hidden().to_device(self.pipeline.device);
+            if hidden.size() != expected {
+                return Err(EngineError::ForeignEmbedding {
+                    found: hidden.size(),
+                    expected,
+                });
+            }
+            let projected = tch::no_grad(|| adapter.tokens(&hidden.unsqueeze(0)));
+            tokens.push((projected, *weight));
+        }
+        Ok((text, blend(&tokens)))
+    }
+
+    fn drop_cancelled(&mut self) {
+        self.active.retain_mut(|active| {
+            let cancelled = active.job.cancel.is_cancelled();
+            if cancelled {
+                (active.on_event)(GenerateEvent::Cancelled);
+            }
+            !cancelled
+        });
+    }
+
+    /// Starts waiting pictures, those of the oldest job first, while the batch has places.
+    fn fill_batch(&mut self) {
+        let under_way: usize = self.active.iter().map(|a| a.drawings.len()).sum();
+        let mut places = self.max_batch.saturating_sub(under_way);
+        for active in &mut self.active {
+            while places > 0 {
+                let Some(image) = active.waiting.pop_front() else {
+                    break;
+                };
+                let request = active.request(image, &self.no_text, self.decoder_steps);
+                active
+                    .drawings
+                    .push((image, Drawing::start(&self.pipeline, request)));
+                places -= 1;
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let mut batch: Vec<&mut Drawing> = self
+            .active
+            .iter_mut()
+            .flat_map(|active| active.drawings.iter_mut().map(|(_, drawing)| drawing))
+            .collect();
+        advance(&self.pipeline, &mut batch);
+        for active in &mut self.active {
+            for (image, drawing) in &active.drawings {
+                (active.on_event)(GenerateEvent::Step {
+                    image: *image,
+                    step: drawing.step() as u32,
+                    steps: drawing.steps() as u32,
+                    preview: preview(&self.pipeline, &self.previewer, drawing),
+                });
+            }
+            let done = |(_, drawing): &mut (usize, Drawing)| drawing.step() == drawing.steps();
+            for (image, drawing) in active.drawings.extract_if(.., done) {
+                if let Some(finished) = drawing.into_finished() {
+                    let picture = finished.picture;
+                    (active.on_event)(GenerateEvent::Image { image, picture });
+                }
+            }
+            if active.finished() {
+                (active.on_event)(GenerateEvent::Done);
+            }
+        }
+        self.active.retain(|active| !active.finished());
+    }
+}
+
+fn device_words(device: Device, kind: Kind) -> String {
+    let dtype = match kind {
+        Kind::BFloat16 => "bf16",
+        _ => "f32",
+    };
+    match device {
+        Device::Cuda(n) => format!("cuda:{n}, {dtype}"),
+        _ => format!("cpu, {dtype}"),
+    }
+}

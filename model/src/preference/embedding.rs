@@ -1,0 +1,258 @@
+//! The preference embedding: what a vision-language model makes of a person's choices.
+
+use std::sync::Arc;
+
+use image::{Rgb, RgbImage};
+use tch::{Device, Kind, Tensor};
+
+use super::conversation::{PreferencePair, expand_images, prompt};
+use crate::data::DataError;
+use crate::data::tokenizer::{END_OF_TEXT, IMAGE, PAD, TURN_END, Tokenizer};
+use crate::networks::NetworkError;
+use crate::networks::llava_onevision::LlavaOnevision;
+use crate::networks::qwen2::GenerationLimits;
+use crate::training::pictures_to_tensor;
+use crate::weights::{Component, ModelFolder, WeightsError};
+
+/// The most tokens of a description; PPD allows 1024 to a model that describes every pair.
+const LONGEST_DESCRIPTION: usize = 48;
+
+/// Why no embedding could be made or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbeddingError {
+    /// There was nothing to learn from.
+    #[error("an embedding needs at least one pair with a choice")]
+    NoPairs,
+    /// The tokenizer does not belong to the model.
+    #[error("the tokenizer lacks the token {0}, which the conversation needs")]
+    Token(&'static str),
+    /// Stored bytes are no embedding.
+    #[error("these bytes are no preference embedding: {0}")]
+    Damaged(&'static str),
+    /// Weights cannot be read.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The tokenizer cannot be read, or refuses a text.
+    #[error(transparent)]
+    Tokenizer(#[from] DataError),
+    /// The network refuses its input.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+/// What four choices say about a person: the hidden states of all layers of the vision-language
+/// model at the last generated step of its description, and the description.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreferenceEmbedding {
+    /// `[layers + 1, hidden]`, row by row.
+    values: Arc<[f32]>,
+    layers: usize,
+    /// The description that the model generated, in words.
+    pub description: String,
+}
+
+/// First bytes of a stored embedding, the format's version last.
+const MAGIC: &[u8; 8] = b"PPDEMB\0\x01";
+
+impl PreferenceEmbedding {
+    /// From hidden states `[layers + 1, hidden]` of any float dtype on any device.
+    pub fn new(hidden: &Tensor, description: String) -> Self {
+        let hidden = hidden
+            .to_device(Device::Cpu)
+            .to_kind(Kind::Float)
+            .contiguous();
+        let mut values = vec![0.0f32; hidden.numel()];
+        let count = values.len();
+        hidden.copy_data(&mut values, count);
+        Self {
+            values: values.into(),
+            layers: hidden.size()[0] as usize,
+            description,
+        }
+    }
+
+    /// The hidden states, `[layers + 1, hidden]` f32 on the CPU.
+    pub fn hidden(&self) -> Tensor {
+        Tensor::from_slice(&self.values).view([self.layers as i64, -1])
+    }
+
+    /// The embedding as bytes for storage: magic and version, rows and columns as u32, the
+    /// values as f32 row by row, all little-endian, then the description in UTF-8.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let columns = self.values.len() / self.layers.max(1);
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend((self.layers as u32).to_le_bytes());
+        bytes.extend((columns as u32).to_le_bytes());
+        for value in self.values.iter() {
+            bytes.extend(value.to_le_bytes());
+        }
+        bytes.extend(self.description.as_bytes());
+        bytes
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// The bytes are cut off, or of another format or version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EmbeddingError> {
+        let damaged = EmbeddingError::Damaged;
+        let rest = bytes
+            .strip_prefix(MAGIC)
+            .ok_or(damaged("another format or version"))?;
+        let (rows, rest) = number(rest).ok_or(damaged("the header is cut off"))?;
+        let (columns, rest) = number(rest).ok_or(damaged("the header is cut off"))?;
+        let length = (rows as usize)
+            .checked_mul(columns as usize)
+            .and_then(|n| n.checked_mul(4));
+        let (values, text) = length
+            .filter(|&length| length > 0)
+            .and_then(|length| rest.split_at_checked(length))
+            .ok_or(damaged("the values are cut off"))?;
+        let text = std::str::from_utf8(text).map_err(|_| damaged("the description is no text"))?;
+        Ok(Self {
+            values: values
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect(),
+            layers: rows as usize,
+            description: text.to_owned(),
+        })
+    }
+}
+
+/// A little-endian u32 and what follows it.
+fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (head, rest) = bytes.split_first_chunk()?;
+    Some((u32::from_le_bytes(*head), rest))
+}
+
+/// The vision-language model with its words, ready to read choices.
+pub struct PreferenceEmbedder {
+    model: LlavaOnevision,
+    tokenizer: Tokenizer,
+    image: i64,
+    limits: GenerationLimits,
+    device: Device,
+}
+
+impl PreferenceEmbedder {
+    /// Loads the model of `folder`.
+    ///
+    /// # Errors
+    /// A file is missing or damaged, or the tokenizer belongs to another model.
+    pub fn load(folder: &ModelFolder, kind: Kind, device: Device) -> Result<Self, EmbeddingError> {
+        let (model, _) = folder.load(Component::Vlm, kind, device, LlavaOnevision::new)?;
+        Self::new(model, Tokenizer::open(&folder.tokenizer())?, device)
+    }
+
+    /// From parts that are in memory already; `device` is the model's.
+    ///
+    /// # Errors
+    /// The tokenizer lacks a token of the conversation.
+    pub fn new(
+        model: LlavaOnevision,
+        tokenizer: Tokenizer,
+        device: Device,
+    ) -> Result<Self, EmbeddingError> {
+        let id = |token| tokenizer.id(token).ok_or(EmbeddingError::Token(token));
+        let limits = GenerationLimits {
+            max_new_tokens: LONGEST_DESCRIPTION,
+            stop: vec![id(TURN_END)?, id(END_OF_TEXT)?],
+            pad: id(PAD)?,
+        };
+        Ok(Self {
+            image: id(IMAGE)?,
+            model,
+            tokenizer,
+            limits,
+            device,
+        })
+    }
+
+    /// Reads the pairs, describes the taste that they show, and gives the hidden states of all
+    /// layers at the last generated step. Depends on pixels, captions and choices only.
+    ///
+    /// # Errors
+    /// There are no pairs, or the network refuses its input.
+    pub fn embed(&self, pairs: &[PreferencePair]) -> Result<PreferenceEmbedding, EmbeddingError> {
+        if pairs.is_empty() {
+            return Err(EmbeddingError::NoPairs);
+        }
+        tch::no_grad(|| {
+            let pictures: Vec<Tensor> = pairs
+                .iter()
+                .flat_map(|pair| [&pair.preferred, &pair.rejected])
+                .map(|picture| self.model.preprocess(&self.pixels(picture)))
+                .collect();
+            let features = self.model.vision_features(&Tensor::cat(&pictures, 0))?;
+            let features = self
+                .model
+                .with_newline(&self.model.project(&features))
+                .unbind(0);
+            let text = prompt(pairs.iter().map(|pair| pair.caption.as_str()));
+            let ids = self.tokenizer.encode(&text, false)?;
+            let ids = expand_images(&ids, self.image, features[0].size()[0] as usize);
+            let ids = Tensor::from_slice(&ids).unsqueeze(0).to_device(self.device);
+            let answer = self
+                .model
+                .generate(&ids, &ids.ones_like(), &features, &self.limits)?;
+            let tokens = Vec::<i64>::try_from(&answer.tokens.get(0)).map_err(NetworkError::from)?;
+            let description = self.tokenizer.decode(&tokens)?.trim().to_owned();
+            Ok(PreferenceEmbedding::new(
+                &answer.hidden_states.select(1, 0),
+                description,
+            ))
+        })
+    }
+
+    /// A picture as `[1, 3, side, side]` f32 in [0, 1]; what is not square is padded with grey,
+    /// as the reference's processor does for several pictures.
+    fn pixels(&self, picture: &RgbImage) -> Tensor {
+        let (width, height) = picture.dimensions();
+        let side = width.max(height);
+        let square = match width == height {
+            true => pictures_to_tensor(&[picture]),
+            false => {
+                let mut square = RgbImage::from_pixel(side, side, Rgb([127; 3]));
+                let (x, y) = ((side - width) / 2, (side - height) / 2);
+                image::imageops::replace(&mut square, picture, i64::from(x), i64::from(y));
+                pictures_to_tensor(&[&square])
+            }
+        };
+        square.to_device(self.device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> PreferenceEmbedding {
+        let hidden = Tensor::arange(12, (Kind::Float, Device::Cpu)).view([3, 4]) / 7.0;
+        PreferenceEmbedding::new(&hidden, "likes warm colours – and cats".into())
+    }
+
+    #[test]
+    fn an_embedding_survives_storage_bit_for_bit() {
+        let embedding = example();
+        let stored = PreferenceEmbedding::from_bytes(&embedding.to_bytes()).unwrap();
+        assert_eq!(stored, embedding);
+        assert_eq!(stored.hidden(), embedding.hidden());
+        assert_eq!(stored.hidden().size(), [3, 4]);
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused() {
+        let bytes = example().to_bytes();
+        for length in [0, 7, 8, 12, 16, 40] {
+            assert!(
+                PreferenceEmbedding::from_bytes(&bytes[..length]).is_err(),
+                "{length}"
+            );
+        }
+        let mut other_version = bytes;
+        other_version[7] = 2;
+        assert!(PreferenceEmbedding::from_bytes(&other_version).is_err());
+    }
+}
