@@ -3,6 +3,8 @@
 mod loss_weight;
 mod optimizer;
 mod pictures;
+mod preference;
+mod preference_pool;
 pub mod preset;
 mod recipe;
 mod stage_a;

@@ -1,5 +1,6 @@
 //! The mini's configurations and how long each stage trains.
 
+use super::preference_pool::PoolSize;
 use crate::networks::latent_encoder::LatentEncoderConfig;
 use crate::networks::paella_vq::PaellaVqConfig;
 use crate::networks::stable_cascade_unet::{BlockType, PerLevel, StableCascadeUNetConfig};
@@ -101,6 +102,36 @@ pub fn stage_c() -> StableCascadeUNetConfig {
         dropout: PerLevel::All(0.0),
         switch_level: Some(vec![false]),
         ..Default::default()
+    }
+}
+
+/// Size of a preference token of the mini.
+pub(super) const PREFERENCE_TOKEN_DIM: i64 = 128;
+
+/// DPO's β against mean squared errors of the mini's latents. The published 2000 to 5000
+/// belongs to Stable Diffusion's.
+pub(super) const DPO_BETA: f64 = 500.0;
+
+/// The pictures that preference attention is trained on.
+pub(super) fn pool(preset: Preset) -> PoolSize {
+    let (prompts, seeds) = match preset {
+        Preset::Cpu => (200, 6),
+        Preset::Gpu => (1000, 12),
+    };
+    PoolSize {
+        prompts,
+        seeds,
+        steps: 16,
+        decoder_steps: 8,
+        guidance: 4.0,
+    }
+}
+
+/// How many simulated people preference attention is trained on.
+pub(super) fn people(preset: Preset) -> usize {
+    match preset {
+        Preset::Cpu => 300,
+        Preset::Gpu => 3000,
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tch::{Device, Kind, Tensor};
 
 use super::pictures::PictureBank;
+use super::preference::{EmbeddedPerson, Preference, PreferenceParts};
+use super::preference_pool::PicturePool;
 use super::preset::{self, Preset, StageName, StageSettings};
 use super::stage_a::{StageA, latent_std};
 use super::stage_b::{StageB, StageBParts};
@@ -15,13 +17,16 @@ use super::stage_c::{LatentBank, StageC};
 use super::{Budget, Stage, TrainError, TrainOptions, export, train};
 use crate::data::artwork::Artwork;
 use crate::data::split::Split;
-use crate::diffusion::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler};
+use crate::diffusion::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler, Noise};
+use crate::evaluation::population::Person;
 use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::latent_encoder::LatentEncoder;
 use crate::networks::paella_vq::PaellaVq;
+use crate::networks::preference_attention::{PreferenceAttention, PreferenceAttentionConfig};
 use crate::networks::previewer::{Previewer, PreviewerConfig};
 use crate::networks::stable_cascade_unet::StableCascadeUNet;
 use crate::pipeline::{Pipeline, open_tokenizer};
+use crate::preference::embedding::PreferenceEmbedder;
 use crate::weights::{Component, ModelFolder, Params, WeightsError};
 
 /// What a training run is told from outside.
@@ -75,6 +80,7 @@ impl Recipe {
             StageName::StageA => self.stage_a(),
             StageName::StageB => self.stage_b(),
             StageName::StageC => self.stage_c(),
+            StageName::Preference => self.preference(),
             _ => Err(TrainError::Missing(format!(
                 "the stage {} is not here yet",
                 stage.as_str()
@@ -319,6 +325,84 @@ impl Recipe {
         self.finish(&mut stage, StageName::StageC, |weights| {
             self.export(Component::Prior, &config, &without_state(weights))
         })
+    }
+
+    fn preference(&self) -> Result<Outcome, TrainError> {
+        let settings = self.settings(StageName::Preference);
+        let card = self.model.card()?;
+        let mut pipeline = Pipeline::load(&self.model, card.sizes, self.kind, self.device)?;
+        let embedder = PreferenceEmbedder::load(&self.model, self.kind, self.device)?;
+        let artwork = self.artwork()?;
+        let size = preset::pool(self.preset);
+        let prompts = self.prompts(&artwork, size.prompts);
+        let work = self.work.join(StageName::Preference.as_str());
+        let pool = PicturePool::draw(&pipeline, prompts, size, &work.join("pool.safetensors"))?;
+        let people = self.people(&pool, &embedder, preset::people(self.preset))?;
+        let hidden = people[0].hidden.size();
+        let config = PreferenceAttentionConfig {
+            embedding_layers: hidden[0],
+            embedding_dim: hidden[1],
+            token_dim: preset::PREFERENCE_TOKEN_DIM,
+        };
+        let blocks = pipeline.prior.attention_blocks().to_vec();
+        let build = |p: &_, c: _| PreferenceAttention::new(p, c, &blocks);
+        let (adapter, adapter_params) =
+            self.network(Component::PreferenceAdapter, config, build)?;
+        let config = adapter.config().clone();
+        pipeline.adapter = Some(adapter);
+        let mut stage = Preference::new(PreferenceParts {
+            pipeline,
+            adapter_params,
+            pool,
+            people,
+            beta: preset::DPO_BETA,
+            batch: settings.batch,
+        })?;
+        self.finish(&mut stage, StageName::Preference, |weights| {
+            self.export(Component::PreferenceAdapter, &config, &weights)
+        })
+    }
+
+    /// Labels of training subjects, each at most once, in an order of the seed's.
+    fn prompts(&self, artwork: &Artwork, count: usize) -> Vec<String> {
+        let mut labels: Vec<String> = artwork
+            .subjects()
+            .iter()
+            .filter(|subject| subject.split == Split::Train)
+            .map(|subject| subject.label.clone())
+            .collect();
+        labels.sort();
+        labels.dedup();
+        let mut noise = Noise::new(self.seed);
+        for i in (1..labels.len()).rev() {
+            labels.swap(i, noise.below(i + 1));
+        }
+        labels.truncate(count);
+        labels
+    }
+
+    /// People to train on, each with one embedding of four choices.
+    fn people(
+        &self,
+        pool: &PicturePool,
+        embedder: &PreferenceEmbedder,
+        count: usize,
+    ) -> Result<Vec<EmbeddedPerson>, TrainError> {
+        let mut people = Vec::with_capacity(count);
+        let trained = (0..)
+            .map(|number| Person::sample(self.seed, number))
+            .filter(|person| person.split() == Split::Train);
+        for person in trained.take(count) {
+            let mut noise = Noise::stream(self.seed, person.number());
+            let hidden = pool.embed(embedder, &person, noise.rng())?;
+            people.push(EmbeddedPerson { person, hidden });
+            eprint!(
+                "\rpreference: read the choices of {} of {count} people",
+                people.len()
+            );
+        }
+        eprintln!();
+        Ok(people)
     }
 }
 

@@ -23,6 +23,9 @@ pub enum TrainError {
     /// The drawing networks could not be loaded.
     #[error(transparent)]
     Pipeline(#[from] crate::pipeline::PipelineError),
+    /// Choices could not be read.
+    #[error(transparent)]
+    Embedding(#[from] crate::preference::embedding::EmbeddingError),
     /// A file other than weights could not be read or written.
     #[error("{path}: {source}")]
     Io {
