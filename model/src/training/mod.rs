@@ -1,5 +1,6 @@
 //! Training: a stage says what one step is; the trainer does all else.
 
+mod clip;
 mod loss_weight;
 mod optimizer;
 mod pictures;
@@ -11,6 +12,7 @@ mod stage_a;
 mod stage_b;
 mod stage_c;
 mod trainer;
+mod vlm;
 
 pub use optimizer::{Optimizer, OptimizerOptions};
 pub use pictures::{PictureBank, Row, pictures_to_tensor, tensor_to_pictures, write_sheet};

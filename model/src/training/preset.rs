@@ -1,9 +1,14 @@
 //! The mini's configurations and how long each stage trains.
 
 use super::preference_pool::PoolSize;
+use crate::networks::clip::ClipTextConfig;
 use crate::networks::latent_encoder::LatentEncoderConfig;
+use crate::networks::llava_onevision::LlavaOnevisionConfig;
 use crate::networks::paella_vq::PaellaVqConfig;
+use crate::networks::qwen2::Qwen2Config;
+use crate::networks::siglip::SiglipVisionConfig;
 use crate::networks::stable_cascade_unet::{BlockType, PerLevel, StableCascadeUNetConfig};
+use crate::networks::transformer::Activation;
 use crate::pipeline::LatentSizes;
 use crate::weights::ModelCard;
 
@@ -132,6 +137,66 @@ pub(super) fn people(preset: Preset) -> usize {
     match preset {
         Preset::Cpu => 300,
         Preset::Gpu => 3000,
+    }
+}
+
+/// Attention heads and layers of the mini's towers and of its language model.
+const TOWER_HEADS: i64 = 3;
+const TOWER_LAYERS: i64 = 4;
+
+/// The text encoder of the mini over a vocabulary of this size.
+pub fn text_encoder(vocabulary: i64) -> ClipTextConfig {
+    ClipTextConfig {
+        vocab_size: vocabulary,
+        hidden_size: TEXT_DIM,
+        intermediate_size: 4 * TEXT_DIM,
+        projection_dim: TEXT_DIM,
+        num_hidden_layers: TOWER_LAYERS,
+        num_attention_heads: TOWER_HEADS,
+        max_position_embeddings: 24,
+        hidden_act: Activation::Gelu,
+        eos_token_id: 1,
+        pad_token_id: 2,
+        ..Default::default()
+    }
+}
+
+/// The image tower of the mini, of the text encoder's width: 96 px to 36 patches.
+pub fn image_encoder() -> SiglipVisionConfig {
+    SiglipVisionConfig {
+        hidden_size: TEXT_DIM,
+        intermediate_size: 4 * TEXT_DIM,
+        num_hidden_layers: TOWER_LAYERS,
+        num_attention_heads: TOWER_HEADS,
+        image_size: 96,
+        patch_size: 16,
+        ..Default::default()
+    }
+}
+
+/// The vision-language model of the mini over a vocabulary of this size: the image tower without
+/// its head, and a language model of its width. `image` is the token that stands for a picture.
+pub fn vlm(vocabulary: i64, image: i64) -> LlavaOnevisionConfig {
+    LlavaOnevisionConfig {
+        vision_config: SiglipVisionConfig {
+            vision_use_head: false,
+            ..image_encoder()
+        },
+        text_config: Qwen2Config {
+            vocab_size: vocabulary,
+            hidden_size: TEXT_DIM,
+            intermediate_size: 512,
+            num_hidden_layers: TOWER_LAYERS,
+            num_attention_heads: TOWER_HEADS,
+            num_key_value_heads: Some(TOWER_HEADS),
+            max_position_embeddings: 1024,
+            tie_word_embeddings: true,
+            ..Default::default()
+        },
+        image_token_index: image,
+        // No token: videos are not read.
+        video_token_index: -1,
+        ..Default::default()
     }
 }
 

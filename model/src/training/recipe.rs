@@ -1,12 +1,13 @@
 //! Puts stages together: data, networks, settings and where the results go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tch::{Device, Kind, Tensor};
 
+use super::clip::{Clip, ClipParts};
 use super::pictures::PictureBank;
 use super::preference::{EmbeddedPerson, Preference, PreferenceParts};
 use super::preference_pool::PicturePool;
@@ -14,16 +15,20 @@ use super::preset::{self, Preset, StageName, StageSettings};
 use super::stage_a::{StageA, latent_std};
 use super::stage_b::{StageB, StageBParts};
 use super::stage_c::{LatentBank, StageC};
+use super::vlm::{Vlm, VlmParts};
 use super::{Budget, Stage, TrainError, TrainOptions, export, train};
 use crate::data::artwork::Artwork;
 use crate::data::split::Split;
+use crate::data::tokenizer::{IMAGE, TOKENIZER_FILE, Tokenizer};
 use crate::diffusion::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler, Noise};
 use crate::evaluation::population::Person;
 use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::latent_encoder::LatentEncoder;
+use crate::networks::llava_onevision::LlavaOnevision;
 use crate::networks::paella_vq::PaellaVq;
 use crate::networks::preference_attention::{PreferenceAttention, PreferenceAttentionConfig};
 use crate::networks::previewer::{Previewer, PreviewerConfig};
+use crate::networks::siglip::SiglipVisionModel;
 use crate::networks::stable_cascade_unet::StableCascadeUNet;
 use crate::pipeline::{Pipeline, open_tokenizer};
 use crate::preference::embedding::PreferenceEmbedder;
@@ -77,10 +82,12 @@ impl Recipe {
     pub fn run(&self, stage: StageName) -> Result<Outcome, TrainError> {
         tch::manual_seed(self.seed as i64);
         match stage {
+            StageName::Clip => self.clip(),
             StageName::StageA => self.stage_a(),
             StageName::StageB => self.stage_b(),
             StageName::StageC => self.stage_c(),
             StageName::Preference => self.preference(),
+            StageName::Vlm => self.vlm(),
             _ => Err(TrainError::Missing(format!(
                 "the stage {} is not here yet",
                 stage.as_str()
@@ -195,6 +202,108 @@ impl Recipe {
     ) -> Result<(), TrainError> {
         let file = format!("{}.safetensors", component.stem());
         export(&self.model.component(component), config, &file, weights)
+    }
+
+    /// The words that a training of the towers began with; a data set built anew meanwhile may
+    /// have others.
+    fn words_of_towers(&self) -> Result<PathBuf, TrainError> {
+        let kept = self
+            .work
+            .join(StageName::Clip.as_str())
+            .join(TOKENIZER_FILE);
+        if !kept.exists() {
+            let newest = self.artwork.join(TOKENIZER_FILE);
+            if !newest.exists() {
+                return Err(TrainError::Missing(format!(
+                    "{} is not there. Make the training set first: predilect data build",
+                    newest.display()
+                )));
+            }
+            copy(&newest, &kept)?;
+        }
+        Ok(kept)
+    }
+
+    fn clip(&self) -> Result<Outcome, TrainError> {
+        let settings = self.settings(StageName::Clip);
+        let words = self.words_of_towers()?;
+        let tokenizer = read_words(&words)?;
+        let (text, text_params) = self.network(
+            Component::TextEncoder,
+            preset::text_encoder(tokenizer.vocabulary_size() as i64),
+            ClipTextModelWithProjection::new,
+        )?;
+        let (image, image_params) = self.network(
+            Component::ImageEncoder,
+            preset::image_encoder(),
+            SiglipVisionModel::new,
+        )?;
+        let (text_config, image_config) = (text.config().clone(), image.config().clone());
+        let artwork = self.artwork()?;
+        let (train, held_out) = self.pictures(&artwork, settings.variants);
+        let mut stage = Clip::new(ClipParts {
+            text,
+            text_params,
+            image,
+            image_params,
+            tokenizer,
+            artwork,
+            train,
+            held_out,
+            batch: settings.batch,
+        })?;
+        self.finish(&mut stage, StageName::Clip, |weights| {
+            let part = |prefix| with_prefix(&weights, prefix);
+            copy(&words, &self.model.tokenizer())?;
+            self.export(
+                Component::ImageEncoder,
+                &image_config,
+                &part("image_encoder/"),
+            )?;
+            self.export(Component::TextEncoder, &text_config, &part("text_encoder/"))
+        })
+    }
+
+    fn vlm(&self) -> Result<Outcome, TrainError> {
+        let settings = self.settings(StageName::Vlm);
+        let tokenizer = read_words(&self.model.tokenizer())?;
+        let image = tokenizer.id(IMAGE).ok_or_else(|| {
+            TrainError::Missing(format!("the model's tokenizer has no token {IMAGE}"))
+        })?;
+        let (model, params) = self.network(
+            Component::Vlm,
+            preset::vlm(tokenizer.vocabulary_size() as i64, image),
+            LlavaOnevision::new,
+        )?;
+        let (_, tower) = self.trained(
+            Component::ImageEncoder,
+            StageName::Clip,
+            SiglipVisionModel::new,
+        )?;
+        take_tower(&params, &tower)?;
+        let config = model.config().clone();
+        let artwork = self.artwork()?;
+        let (train, held_out) = self.pictures(&artwork, settings.variants);
+        let fixed: Vec<(String, Tensor)> = params
+            .taken()
+            .into_iter()
+            .filter(|parameter| parameter.name.starts_with(TOWER))
+            .map(|parameter| (parameter.name, parameter.tensor.to_kind(Kind::BFloat16)))
+            .collect();
+        let mut stage = Vlm::new(VlmParts {
+            model,
+            params,
+            tokenizer,
+            artwork,
+            train,
+            held_out,
+            batch: settings.batch,
+        })?;
+        self.finish(&mut stage, StageName::Vlm, |weights| {
+            let mut all = with_prefix(&weights, "vlm/");
+            all.extend(fixed);
+            self.export(Component::Vlm, &config, &all)
+        })
     }
 
     fn stage_a(&self) -> Result<Outcome, TrainError> {
@@ -421,4 +530,45 @@ fn without_state(weights: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
         .into_iter()
         .filter(|(name, _)| !name.contains('/'))
         .collect()
+}
+
+fn read_words(path: &Path) -> Result<Tokenizer, TrainError> {
+    Tokenizer::open(path).map_err(|error| {
+        TrainError::Missing(format!(
+            "{error}. Train the towers first: predilect train clip"
+        ))
+    })
+}
+
+/// Copies a file, making the folder that it goes to.
+fn copy(from: &Path, to: &Path) -> Result<(), TrainError> {
+    let copied = match to.parent() {
+        Some(folder) => std::fs::create_dir_all(folder).and_then(|()| std::fs::copy(from, to)),
+        None => std::fs::copy(from, to),
+    };
+    copied.map(|_| ()).map_err(|source| TrainError::Io {
+        path: to.into(),
+        source,
+    })
+}
+
+/// Where the vision tower's names begin in the vision-language model.
+const TOWER: &str = "vision_tower.";
+
+/// Copies the image tower that was trained with the captions into the vision-language model.
+fn take_tower(vlm: &Params, tower: &Params) -> Result<(), TrainError> {
+    let trained = tower.taken();
+    for mut parameter in vlm.taken() {
+        let Some(name) = parameter.name.strip_prefix(TOWER) else {
+            continue;
+        };
+        let source = trained.iter().find(|trained| trained.name == name);
+        let source = source.ok_or_else(|| {
+            TrainError::Missing(format!(
+                "the image encoder has no tensor `{name}` for the VLM"
+            ))
+        })?;
+        tch::no_grad(|| parameter.tensor.copy_(&source.tensor));
+    }
+    Ok(())
 }
