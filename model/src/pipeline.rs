@@ -508,6 +508,8 @@ fn step_all(
     let scheduler = &pipeline.scheduler;
     let per_sample = |values: &[f32]| Tensor::from_slice(values).to_device(pipeline.device);
     let (t, latents) = (per_sample(&now), Tensor::cat(&latents, 0));
+    // Guidance is linear, so it has been applied to whatever the network predicts.
+    let predicted = &scheduler.epsilon(predicted, &latents, &t);
     let noises = Tensor::cat(&noises, 0);
     let stepped = scheduler.step(predicted, &t, &per_sample(&next), &latents, &noises);
     let alpha = scheduler.alpha_cumprod(&t).view([-1, 1, 1, 1]);

@@ -4,4 +4,4 @@ mod noise;
 mod scheduler;
 
 pub use noise::Noise;
-pub use scheduler::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler};
+pub use scheduler::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler, PredictionType};

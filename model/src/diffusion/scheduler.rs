@@ -3,6 +3,19 @@
 
 use tch::{Kind, Tensor};
 
+/// What a network's output stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PredictionType {
+    /// The noise ε, as the official models predict it.
+    #[default]
+    Epsilon,
+    /// v = √ᾱ·ε − √(1−ᾱ)·x₀ (Salimans and Ho, 2022). Near t = 1 the input is all but the
+    /// noise itself, and this schedule multiplies an error there by more than ten: a small
+    /// network has to spend itself on copying its input to predict ε, and need not for v.
+    VPrediction,
+}
+
 /// `scheduler_config.json`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -11,6 +24,8 @@ pub struct DdpmWuerstchenConfig {
     pub scaler: f64,
     /// Offset of the cosine schedule.
     pub s: f64,
+    /// What the networks' outputs stand for.
+    pub prediction_type: PredictionType,
 }
 
 impl Default for DdpmWuerstchenConfig {
@@ -18,6 +33,7 @@ impl Default for DdpmWuerstchenConfig {
         Self {
             scaler: 1.0,
             s: 0.008,
+            prediction_type: PredictionType::Epsilon,
         }
     }
 }
@@ -43,7 +59,7 @@ impl DdpmWuerstchenScheduler {
 
     /// ᾱ at timesteps `t` (`[B]` f32): `[B]` f32.
     pub fn alpha_cumprod(&self, t: &Tensor) -> Tensor {
-        let DdpmWuerstchenConfig { scaler, s } = self.config;
+        let DdpmWuerstchenConfig { scaler, s, .. } = self.config;
         let t = if scaler > 1.0 {
             complement(&complement(t).pow_tensor_scalar(scaler))
         } else if scaler < 1.0 {
@@ -61,6 +77,28 @@ impl DdpmWuerstchenScheduler {
     pub fn add_noise(&self, samples: &Tensor, noise: &Tensor, t: &Tensor) -> Tensor {
         let alpha = broadcast(&self.alpha_cumprod(t), samples);
         (alpha.sqrt() * samples + complement(&alpha).sqrt() * noise).to_kind(samples.kind())
+    }
+
+    /// What a network is to predict for `samples` with `noise` at `t`; like `samples`.
+    pub fn target(&self, samples: &Tensor, noise: &Tensor, t: &Tensor) -> Tensor {
+        match self.config.prediction_type {
+            PredictionType::Epsilon => noise.shallow_clone(),
+            PredictionType::VPrediction => {
+                let alpha = broadcast(&self.alpha_cumprod(t), samples);
+                alpha.sqrt() * noise - complement(&alpha).sqrt() * samples
+            }
+        }
+    }
+
+    /// The noise that a network's output for `noised` (`[B, …]`) at `t` (`[B]`) predicts.
+    pub fn epsilon(&self, output: &Tensor, noised: &Tensor, t: &Tensor) -> Tensor {
+        match self.config.prediction_type {
+            PredictionType::Epsilon => output.shallow_clone(),
+            PredictionType::VPrediction => {
+                let alpha = broadcast(&self.alpha_cumprod(t), noised);
+                complement(&alpha).sqrt() * noised + alpha.sqrt() * output
+            }
+        }
     }
 
     /// One step of the reverse process from `t` to `previous` (both `[B]` f32), each

@@ -1,7 +1,6 @@
 //! Training: a stage says what one step is; the trainer does all else.
 
 mod clip;
-mod loss_weight;
 mod optimizer;
 mod pictures;
 mod preference;

@@ -68,15 +68,17 @@ impl Preference {
         t: &Tensor,
         text: &TextCondition,
         preference: Option<&Tensor>,
-        epsilon: &Tensor,
+        wanted: &Tensor,
     ) -> Tensor {
         let predicted = self
             .parts
             .pipeline
             .prior_forward(noised, t, text, preference);
-        (predicted.to_kind(Kind::Float) - epsilon)
-            .square()
-            .mean_dim([1i64, 2, 3].as_slice(), false, Kind::Float)
+        (predicted.to_kind(Kind::Float) - wanted).square().mean_dim(
+            [1i64, 2, 3].as_slice(),
+            false,
+            Kind::Float,
+        )
     }
 }
 
@@ -124,6 +126,7 @@ impl Stage for Preference {
         let (t, epsilon) = (twice(&t), twice(&epsilon));
         let latents = Tensor::cat(&[winners, losers], 0);
         let noised = parts.pipeline.scheduler.add_noise(&latents, &epsilon, &t);
+        let wanted = parts.pipeline.scheduler.target(&latents, &epsilon, &t);
         let of_texts = |part: fn(&TextCondition) -> &Tensor| {
             let all: Vec<&Tensor> = texts.iter().map(|text| part(text)).collect();
             twice(&Tensor::cat(&all, 0))
@@ -133,8 +136,8 @@ impl Stage for Preference {
             pooled: of_texts(|text| &text.pooled),
         };
         // 3. The loss.
-        let policy = self.errors(&noised, &t, &text, Some(&twice(&tokens)), &epsilon);
-        let reference = tch::no_grad(|| self.errors(&noised, &t, &text, None, &epsilon));
+        let policy = self.errors(&noised, &t, &text, Some(&twice(&tokens)), &wanted);
+        let reference = tch::no_grad(|| self.errors(&noised, &t, &text, None, &wanted));
         let halves = (policy - reference).chunk(2, 0);
         let margin = (&halves[1] - &halves[0]) * (0.5 * parts.beta);
         let loss = -margin.log_sigmoid().mean(Kind::Float);

@@ -1,6 +1,7 @@
 //! The mini's configurations and how long each stage trains.
 
 use super::preference_pool::PoolSize;
+use crate::diffusion::{DdpmWuerstchenConfig, PredictionType};
 use crate::networks::clip::ClipTextConfig;
 use crate::networks::latent_encoder::LatentEncoderConfig;
 use crate::networks::llava_onevision::LlavaOnevisionConfig;
@@ -18,6 +19,14 @@ pub fn sizes() -> LatentSizes {
         picture: 128,
         prior: 4,
         decoder: 32,
+    }
+}
+
+/// The mini's noise schedule.
+pub fn schedule() -> DdpmWuerstchenConfig {
+    DdpmWuerstchenConfig {
+        prediction_type: PredictionType::VPrediction,
+        ..Default::default()
     }
 }
 
@@ -53,8 +62,8 @@ pub fn stage_a() -> PaellaVqConfig {
 /// The encoder to Stage C latents: 128 px to 24×4×4.
 pub fn latent_encoder() -> LatentEncoderConfig {
     LatentEncoderConfig {
-        channels: vec![48, 96, 192, 256],
-        blocks: vec![1, 1, 2, 1],
+        channels: vec![32, 64, 128, 256],
+        blocks: vec![0, 1, 1, 1],
         latent_channels: LATENT_CHANNELS,
     }
 }
@@ -67,10 +76,10 @@ pub fn stage_b() -> StableCascadeUNetConfig {
         out_channels: 4,
         patch_size: 2,
         conditioning_dim: 64,
-        block_out_channels: vec![96, 192, 256],
+        block_out_channels: vec![64, 128, 256],
         num_attention_heads: vec![0, 4, 4],
-        down_num_layers_per_block: vec![1, 2, 3],
-        up_num_layers_per_block: vec![3, 2, 2],
+        down_num_layers_per_block: vec![1, 1, 2],
+        up_num_layers_per_block: vec![3, 2, 1],
         down_blocks_repeat_mappers: Some(vec![1, 1, 1]),
         up_blocks_repeat_mappers: Some(vec![1, 1, 1]),
         block_types_per_layer: vec![

@@ -20,7 +20,7 @@ use super::{Budget, Stage, TrainError, TrainOptions, export, train};
 use crate::data::artwork::Artwork;
 use crate::data::split::Split;
 use crate::data::tokenizer::{IMAGE, TOKENIZER_FILE, Tokenizer};
-use crate::diffusion::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler, Noise};
+use crate::diffusion::{DdpmWuerstchenScheduler, Noise};
 use crate::evaluation::population::Person;
 use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::latent_encoder::LatentEncoder;
@@ -350,7 +350,7 @@ impl Recipe {
             encoder,
             encoder_params,
             autoencoder,
-            scheduler: DdpmWuerstchenScheduler::new(DdpmWuerstchenConfig::default()),
+            scheduler: DdpmWuerstchenScheduler::new(preset::schedule()),
             train,
             held_out,
             batch: settings.batch,
@@ -397,7 +397,7 @@ impl Recipe {
             &config,
             &[("weight".to_owned(), weight)],
         )?;
-        let schedule = DdpmWuerstchenConfig::default();
+        let schedule = preset::schedule();
         self.model.write_card(&preset::card(), &schedule)?;
         Ok(Outcome::Finished)
     }
@@ -413,7 +413,7 @@ impl Recipe {
         let (prior, prior_params) =
             self.network(Component::Prior, preset::stage_c(), StableCascadeUNet::new)?;
         let config = prior.config().clone();
-        let schedule = DdpmWuerstchenConfig::default();
+        let schedule = preset::schedule();
         let pipeline = Pipeline {
             tokenizer: open_tokenizer(&self.model)?,
             text_encoder,
@@ -432,7 +432,7 @@ impl Recipe {
         drop(train);
         let mut stage = StageC::new(pipeline, prior_params, artwork, latents, settings.batch);
         self.finish(&mut stage, StageName::StageC, |weights| {
-            self.export(Component::Prior, &config, &without_state(weights))
+            self.export(Component::Prior, &config, &weights)
         })
     }
 
@@ -522,14 +522,6 @@ fn with_prefix(weights: &[(String, Tensor)], prefix: &str) -> Vec<(String, Tenso
         Some((name.to_owned(), tensor.shallow_clone()))
     };
     weights.iter().filter_map(part).collect()
-}
-
-/// The weights of a network alone, without what a stage keeps for its own going on.
-fn without_state(weights: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
-    weights
-        .into_iter()
-        .filter(|(name, _)| !name.contains('/'))
-        .collect()
 }
 
 fn read_words(path: &Path) -> Result<Tokenizer, TrainError> {

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 
-use super::loss_weight::AdaptiveLossWeight;
 use super::pictures::{PictureBank, tensor_to_pictures, write_sheet};
 use super::{Metrics, Stage, StepContext, TrainError};
 use crate::diffusion::{DdpmWuerstchenScheduler, Noise};
@@ -45,14 +44,12 @@ pub(super) struct StageBParts {
 /// Trains the decoder and, while `encoder_params` are given, the encoder with it.
 pub(super) struct StageB {
     parts: StageBParts,
-    loss_weight: AdaptiveLossWeight,
 }
 
 impl StageB {
     /// A stage over these networks and pictures.
     pub(super) fn new(parts: StageBParts) -> Self {
-        let loss_weight = AdaptiveLossWeight::new(parts.decoder_params.device());
-        Self { parts, loss_weight }
+        Self { parts }
     }
 
     /// The pictures trained on.
@@ -104,7 +101,6 @@ impl Stage for StageB {
         if let Some(params) = &self.parts.encoder_params {
             all.extend(prefixed(params, "latent_encoder"));
         }
-        all.push(self.loss_weight.state());
         all
     }
 
@@ -152,13 +148,12 @@ impl Stage for StageB {
         let epsilon = target.randn_like();
         let t: Vec<f32> = (0..batch).map(|_| noise.unit()).collect();
         let t = Tensor::from_slice(&t).to_device(device);
-        let noised = self.parts.scheduler.add_noise(&target, &epsilon, &t);
+        let scheduler = &self.parts.scheduler;
+        let noised = scheduler.add_noise(&target, &epsilon, &t);
+        let wanted = scheduler.target(&target, &epsilon, &t).to_kind(Kind::Float);
         let predicted = self.predict(&noised, &t, &condition).to_kind(Kind::Float);
-        let squared = (predicted - epsilon.to_kind(Kind::Float))
-            .square()
-            .mean_dim([1i64, 2, 3].as_slice(), false, Kind::Float);
-        let loss = self.loss_weight.weigh(&squared, &t);
-        (loss, vec![("mse", squared.mean(Kind::Float))])
+        let loss = predicted.mse_loss(&wanted, tch::Reduction::Mean);
+        (loss, Vec::new())
     }
 
     fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError> {
@@ -179,6 +174,7 @@ impl Stage for StageB {
             let predicted = self.predict(&latents.to_kind(self.kind()), &at(i), &condition);
             let fresh = noise.gaussian(&shape).to_device(pictures.device());
             let predicted = predicted.to_kind(Kind::Float);
+            let predicted = self.parts.scheduler.epsilon(&predicted, &latents, &at(i));
             latents = self
                 .parts
                 .scheduler

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
-use super::loss_weight::AdaptiveLossWeight;
 use super::pictures::{PictureBank, Row, write_sheet};
 use super::{Metrics, Stage, StepContext, TrainError};
 use crate::data::artwork::Artwork;
@@ -49,7 +48,6 @@ pub(super) struct StageC {
     prior_params: Params,
     artwork: Artwork,
     train: LatentBank,
-    loss_weight: AdaptiveLossWeight,
     batch: usize,
 }
 
@@ -63,7 +61,6 @@ impl StageC {
         batch: usize,
     ) -> Self {
         Self {
-            loss_weight: AdaptiveLossWeight::new(pipeline.device),
             pipeline,
             prior_params,
             artwork,
@@ -93,9 +90,7 @@ impl Stage for StageC {
     }
 
     fn parameters(&self) -> Vec<Parameter> {
-        let mut all = self.prior_params.taken();
-        all.push(self.loss_weight.state());
-        all
+        self.prior_params.taken()
     }
 
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
@@ -121,16 +116,13 @@ impl Stage for StageC {
         let t = Tensor::from_slice(&t).to_device(device);
         let epsilon = latents.randn_like();
         let noised = self.pipeline.scheduler.add_noise(&latents, &epsilon, &t);
-        let predicted = self
-            .pipeline
-            .prior_forward(&noised, &t, &text, None)
-            .to_kind(Kind::Float);
-        let squared =
-            (predicted - epsilon)
-                .square()
-                .mean_dim([1i64, 2, 3].as_slice(), false, Kind::Float);
-        let loss = self.loss_weight.weigh(&squared, &t);
-        (loss, vec![("mse", squared.mean(Kind::Float))])
+        let wanted = self.pipeline.scheduler.target(&latents, &epsilon, &t);
+        let predicted = self.pipeline.prior_forward(&noised, &t, &text, None);
+        let predicted = predicted.to_kind(Kind::Float);
+        (
+            predicted.mse_loss(&wanted, tch::Reduction::Mean),
+            Vec::new(),
+        )
     }
 
     fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError> {
