@@ -3,6 +3,8 @@
 //! [`client`] speaks the API, [`pages`] hold what a route shows and its state, [`components`]
 //! are the parts the pages are made of, each with its stylesheet beside it.
 
+// The type of a page is its whole tree of elements.
+#![recursion_limit = "256"]
 #![expect(
     unreachable_pub,
     reason = "#[component] writes `pub` on what it makes of a component"

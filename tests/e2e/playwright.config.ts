@@ -1,12 +1,24 @@
+import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { defineConfig } from "@playwright/test";
 
-const port = Number(process.env.PREDILECT_E2E_PORT ?? 8189);
+/** A port nothing listens on now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
 const root = resolve(import.meta.dirname, "../..");
 const program = process.env.PREDILECT_BIN ?? join(root, "target/release/predilect");
-// Every run starts from an empty store. Workers read this file too; only the first makes it.
+// Workers read this file too: what the first reading finds is handed on through the environment.
+const port = Number((process.env.PREDILECT_E2E_PORT ??= String(await freePort())));
+// Every run starts from an empty store.
 const dataDir = (process.env.PREDILECT_E2E_DATA_DIR ??= mkdtempSync(join(tmpdir(), "predilect-e2e-")));
 
 export default defineConfig({

@@ -45,6 +45,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       await look();
       await page.getByLabel("Prompt", { exact: true }).fill("a red apple");
       await page.getByRole("button", { name: "Generate", exact: true }).click();
+      await expectNoSidewaysScroll(page);
       await expect(page.getByRole("link", { name: "Download" })).toBeVisible({ timeout: 60_000 });
       await look();
       await page.getByRole("link", { name: "Profiles" }).click();

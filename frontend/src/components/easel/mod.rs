@@ -75,13 +75,11 @@ pub(crate) fn Easel(
             <div class="easel-frames panel" class:many=move || { count.get() > 1 }>
                 {move || (0..count.get()).map(frame).collect_view()}
             </div>
+            <Progress drawing=drawing />
             <div class="easel-foot">
-                <div class="easel-state" class:failed=failed>
-                    <Progress drawing=drawing />
-                    <p class="easel-status">
-                        {move || drawing.get().map_or_else(|| "Nothing drawn yet".into(), |drawing| drawing.status())}
-                    </p>
-                </div>
+                <p class="easel-status" class:failed=failed>
+                    {move || drawing.get().map_or_else(|| "Nothing drawn yet".into(), |drawing| drawing.status())}
+                </p>
                 <div class="easel-actions">
                     <Show when=move || running.get()>
                         <button type="button" class="button" on:click=move |_| on_cancel.run(())>
@@ -201,7 +199,7 @@ mod tests {
     fn easel(events: Vec<GenerationEvent>) -> String {
         let mut drawing = Drawing::new(queued());
         events.into_iter().for_each(|event| drawing.apply(event));
-        view! { <Easel drawing=Some(drawing) error=None on_cancel=Callback::new(|()| ()) /> }
+        view! { <Easel drawing=Some(drawing) error={None::<ClientError>} on_cancel=Callback::new(|()| ()) /> }
             .to_html()
     }
 

@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn words_appear_only_when_there_are_some() {
-        let silent = view! { <Notice message=None::<String> /> }.to_html();
+        let silent = view! { <Notice message={None::<String>} /> }.to_html();
         assert!(silent.contains("role=\"alert\"") && !silent.contains("notice"));
         let said = view! { <Notice message=Some("Say what to draw.".to_owned()) /> }.to_html();
         assert!(said.contains("Say what to draw.") && !said.contains("Try again"));

@@ -69,7 +69,7 @@ pub(crate) mod tests {
 
     #[test]
     fn both_sides_have_their_picture_alt_text_and_button() {
-        let html = view! { <PairPictures pair=pair() picked=None::<Choice> on_choose=Callback::new(|_| ()) /> }.to_html();
+        let html = view! { <PairPictures pair=pair() picked={None::<Choice>} on_choose=Callback::new(|_| ()) /> }.to_html();
         for expected in [
             "/l.webp",
             "/r.webp",

@@ -91,8 +91,9 @@ mod tests {
             profile("c", None, ProfileState::Ready),
         ];
         let picked = RwSignal::new(Some(ProfileId("a".into())));
-        let html = view! { <ProfilePicker profiles=profiles picked=picked error=None::<String> /> }
-            .to_html();
+        let html =
+            view! { <ProfilePicker profiles=profiles picked=picked error={None::<String>} /> }
+                .to_html();
         assert!(
             html.contains("Soft") && html.contains("a in words"),
             "{html}"

@@ -145,7 +145,7 @@ mod tests {
             <PromptForm
                 draft=Draft::new()
                 profiles=Vec::new()
-                model=None
+                model={None::<ModelCard>}
                 error=RwSignal::new(error)
                 busy=false
                 on_generate=Callback::new(|()| ())

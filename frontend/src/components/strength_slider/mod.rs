@@ -68,7 +68,7 @@ mod tests {
             max: 3.0,
             default: 1.0,
         };
-        let html = view! { <StrengthSlider strength=RwSignal::new(1.0) bounds=bounds error=None::<String> /> }.to_html();
+        let html = view! { <StrengthSlider strength=RwSignal::new(1.0) bounds=bounds error={None::<String>} /> }.to_html();
         for expected in ["for=\"strength\"", "min=\"0\"", "max=\"3\"", "1.0"] {
             assert!(html.contains(expected), "{expected} in {html}");
         }

@@ -111,7 +111,7 @@ fn UndoButton(choosing: Choosing) -> impl IntoView {
         <button
             type="button"
             class="button plain"
-            disabled=move || !choosing.can_undo.get()
+            aria-disabled=move || (!choosing.can_undo()).to_string()
             on:click=move |_| choosing.undo()
         >
             "Undo"

@@ -21,7 +21,8 @@ pub(super) struct Choosing {
     pub(super) stage: RwSignal<Stage>,
     /// The choice being sent.
     pub(super) picked: RwSignal<Option<Choice>>,
-    pub(super) can_undo: RwSignal<bool>,
+    /// Choices known to be there to take back.
+    made: RwSignal<u32>,
     /// Why the last choice or undo did not count.
     pub(super) error: RwSignal<Option<ClientError>>,
     /// What a screen reader is told.
@@ -35,11 +36,15 @@ impl Choosing {
         Self {
             stage: RwSignal::new(Stage::Loading),
             picked: RwSignal::new(None),
-            can_undo: RwSignal::new(false),
+            made: RwSignal::new(0),
             error: RwSignal::new(None),
             told: RwSignal::new(String::new()),
             busy: RwSignal::new(false),
         }
+    }
+
+    pub(super) fn can_undo(self) -> bool {
+        self.made.get() > 0
     }
 
     /// Finds out where the person stands and shows it.
@@ -48,7 +53,7 @@ impl Choosing {
         spawn_local(async move {
             let loaded = async {
                 let session = client::start_session().await?;
-                self.can_undo.set(session.counted > 0);
+                self.made.set(session.counted);
                 match session.pending_profile_id {
                     Some(id) => Ok(Stage::Describing(id)),
                     None => next_stage().await,
@@ -77,7 +82,7 @@ impl Choosing {
                 sharpen: None,
             })
             .await?;
-            self.can_undo.set(true);
+            self.made.update(|made| *made += 1);
             match sent.profile_id {
                 Some(id) => Ok(Stage::Describing(id)),
                 None => next_stage().await,
@@ -87,12 +92,12 @@ impl Choosing {
 
     /// Takes the last choice back.
     pub(super) fn undo(self) {
-        if self.busy.get_untracked() || !self.can_undo.get_untracked() {
+        if self.busy.get_untracked() || self.made.get_untracked() == 0 {
             return;
         }
         self.change(async move {
-            let left = client::undo_choice().await?;
-            self.can_undo.set(left.counted > 0);
+            client::undo_choice().await?;
+            self.made.update(|made| *made = made.saturating_sub(1));
             next_stage().await
         });
     }
