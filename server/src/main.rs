@@ -13,6 +13,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Serve(commands::serve::Arguments),
     /// Build the training data.
     Data(commands::data::DataArgs),
     Train(commands::train::TrainArgs),
@@ -20,6 +21,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Serve(arguments) => commands::serve::run(arguments),
         Command::Data(args) => commands::data::run(args),
         Command::Train(args) => commands::train::run(args),
     }

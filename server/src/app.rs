@@ -1,0 +1,40 @@
+//! What every request handler and job works with.
+
+use std::sync::Arc;
+
+use predilect_model::{engine::Engine, preference::pair_bank::PairBank};
+
+use crate::{
+    files::Files,
+    jobs::Jobs,
+    parse::GenerationLimits,
+    store::{QueueLimits, Store},
+};
+
+/// Counted choices a set needs: what the preference embedding is read from.
+pub const CHOICES_NEEDED: u32 = 4;
+
+/// The parts of a running server.
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// The finished pictures.
+    pub files: Files,
+    /// The thread that owns the device.
+    pub engine: Engine,
+    /// The pairs to choose from.
+    pub bank: PairBank,
+    /// The work behind the requests.
+    pub jobs: Jobs,
+    /// What a generation may ask for.
+    pub limits: GenerationLimits,
+    /// How much may wait.
+    pub queue_limits: QueueLimits,
+    /// Generations given to the engine at a time.
+    pub concurrency: usize,
+    /// Whether the session's cookie is for HTTPS only.
+    pub secure_cookies: bool,
+}
+
+/// Shared by handlers and jobs.
+pub type AppState = Arc<App>;

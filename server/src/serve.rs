@@ -1,0 +1,160 @@
+//! From settings to a running server, and to a clean stop.
+
+use std::{
+    fs::{self, File, TryLockError},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use axum::Router;
+use predilect_model::{
+    engine::{Engine, EngineConfig},
+    preference::pair_bank::PairBank,
+};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::{
+    app::{App, AppState},
+    config::{Config, StorageConfig},
+    files::Files,
+    http,
+    jobs::{self, Jobs},
+    parse::GenerationLimits,
+    store::{QueueLimits, Store},
+};
+
+/// Workers that are still busy after it are left behind; the next start takes up their work.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// A server that is ready to take requests.
+pub struct Server {
+    app: AppState,
+    router: Router,
+    workers: JoinSet<()>,
+    /// Held as long as the server lives.
+    _lock: File,
+}
+
+impl Server {
+    /// Opens the store, loads the model and the pair bank, and starts the workers.
+    ///
+    /// # Errors
+    /// When a part is missing or broken, or another server uses the same folder.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let lock = lock(&config.storage)?;
+        Self::assemble(config, load_engine(config).await?, lock).await
+    }
+
+    /// The same with a model that is loaded already.
+    ///
+    /// # Errors
+    /// When a part is missing or broken, or another server uses the same folder.
+    pub async fn with_engine(config: &Config, engine: Engine) -> anyhow::Result<Self> {
+        Self::assemble(config, engine, lock(&config.storage)?).await
+    }
+
+    async fn assemble(config: &Config, engine: Engine, lock: File) -> anyhow::Result<Self> {
+        let bank = PairBank::load(&config.model.pairs_dir()?)?;
+        if bank.model_hash() != engine.info().hash {
+            tracing::warn!("the pair bank was drawn by other weights than those loaded");
+        }
+        let images_dir = config.storage.images_dir();
+        let app = Arc::new(App {
+            store: Store::open(&config.storage.database_url()).await?,
+            files: Files::open(&images_dir)
+                .with_context(|| format!("cannot keep pictures in {}", images_dir.display()))?,
+            limits: GenerationLimits::of(engine.info()),
+            engine,
+            bank,
+            jobs: Jobs::default(),
+            queue_limits: QueueLimits {
+                per_person: config.limits.queue_per_person,
+                total: config.limits.queue_total,
+            },
+            concurrency: config.limits.concurrency.into(),
+            secure_cookies: config.http.secure_cookies,
+        });
+        let workers = jobs::start(&app).await?;
+        let web_dir = config.http.web_dir();
+        if web_dir.is_none() {
+            tracing::warn!(
+                "the page is not built, so only the API is served: cargo xtask build-web"
+            );
+        }
+        let router = http::router(app.clone(), web_dir.as_deref());
+        Ok(Self {
+            app,
+            router,
+            workers,
+            _lock: lock,
+        })
+    }
+
+    /// Serves on `listener` until `stop` resolves, then stops cleanly: requests are
+    /// answered, streams end, and what is being drawn goes back to the queue.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let Self {
+            app,
+            router,
+            mut workers,
+            _lock,
+        } = self;
+        let stopping = app.clone();
+        let stop = async move {
+            stop.await;
+            tracing::info!("stopping");
+            stopping.jobs.close();
+        };
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stop)
+            .await?;
+        let stopped = tokio::time::timeout(STOP_WITHIN, async {
+            while workers.join_next().await.is_some() {}
+        });
+        if stopped.await.is_err() {
+            tracing::warn!("some work did not stop in time; the next start takes it up again");
+        }
+        app.store.close().await;
+        Ok(())
+    }
+}
+
+/// Two servers on one folder would each draw what the other is drawing.
+fn lock(storage: &StorageConfig) -> anyhow::Result<File> {
+    let folder = storage.data_dir.display();
+    fs::create_dir_all(&storage.data_dir)
+        .with_context(|| format!("cannot make the data folder {folder}"))?;
+    let path = storage.lock_file();
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another predilect uses the data folder {folder}; stop it, or give this one another \
+             folder with --data-dir"
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+async fn load_engine(config: &Config) -> anyhow::Result<Engine> {
+    let engine = EngineConfig {
+        model_dir: config.model.model_dir()?,
+        device: config.model.device.clone(),
+        threads: config.model.threads,
+    };
+    let folder = engine.model_dir.display().to_string();
+    tracing::info!(folder, "loading the model");
+    tokio::task::spawn_blocking(move || Engine::start(engine))
+        .await?
+        .with_context(|| format!("cannot load the model in {folder}"))
+}

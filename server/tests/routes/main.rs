@@ -1,0 +1,17 @@
+//! HTTP tests against the real router with a real, randomly initialised mini model: a
+//! module per resource, laid out like the routes.
+
+mod choices;
+mod crash;
+mod events;
+mod generations;
+mod health;
+mod images;
+mod model;
+mod openapi;
+mod pairs;
+mod problems;
+mod profiles;
+mod sessions;
+mod support;
+mod web;
