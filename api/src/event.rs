@@ -16,13 +16,13 @@ pub enum GenerationEvent {
         /// Generations to be started before this one.
         position: u32,
     },
-    /// A step of the prior is done.
+    /// A step is done, of the prior or of the decoder after it.
     Step {
         /// Which picture, from 0.
         image: u32,
         /// Steps done for this picture, from 1.
         step: u32,
-        /// Steps this picture takes.
+        /// Steps this picture takes, of prior and decoder together.
         steps: u32,
         /// The picture as it looks now: a `data:image/png;base64,` URL.
         preview: String,

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use predilect_api::{Bounds, FieldError, ModelCard, ProfileId, ProfileWeight};
+use predilect_api::{Bounds, FieldError, ModelCard, ProfileWeight};
 use predilect_model::engine::ModelInfo;
 
 /// Most characters of a profile's name.
@@ -19,14 +19,15 @@ pub struct FieldErrors(Vec<FieldError>);
 impl FieldErrors {
     /// Keeps the value, or the error under the field's name.
     pub fn take<T>(&mut self, field: impl Into<String>, parsed: Result<T, String>) -> Option<T> {
-        parsed
-            .map_err(|message| {
-                self.0.push(FieldError {
-                    field: field.into(),
-                    message,
-                })
-            })
-            .ok()
+        parsed.map_err(|message| self.add(field, message)).ok()
+    }
+
+    /// Adds an error that is not about one value alone.
+    pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.push(FieldError {
+            field: field.into(),
+            message: message.into(),
+        });
     }
 
     /// Every error found.
@@ -92,31 +93,21 @@ impl Blend {
         let mut errors = FieldErrors::default();
         if profiles.len() > Self::MAX_PROFILES {
             let message = format!("must name at most {} profiles", Self::MAX_PROFILES);
-            errors.take::<()>("profiles", Err(message));
+            errors.add("profiles", message);
         }
         for (at, part) in profiles.iter().enumerate() {
             if !(part.weight.is_finite() && part.weight >= 0.0) {
-                errors.take::<()>(
-                    format!("profiles[{at}].weight"),
-                    Err("must be a number of 0 or more".into()),
-                );
+                let field = format!("profiles[{at}].weight");
+                errors.add(field, "must be a number of 0 or more");
             }
             if profiles[..at].iter().any(|earlier| earlier.id == part.id) {
-                errors.take::<()>(
-                    format!("profiles[{at}].id"),
-                    Err("must name a profile that is not in the list yet".into()),
-                );
+                errors.add(Self::field(at), "must name a profile that is not in the list yet");
             }
         }
         if !profiles.is_empty() && profiles.iter().all(|part| part.weight == 0.0) {
-            errors.take::<()>(
-                "profiles",
-                Err(
-                    "must have at least one weight above 0; leave the list empty to draw \
-                     without a profile"
-                        .into(),
-                ),
-            );
+            let message = "must have at least one weight above 0; leave the list empty to draw \
+                           without a profile";
+            errors.add("profiles", message);
         }
         let errors = errors.into_vec();
         if errors.is_empty() {
@@ -136,11 +127,6 @@ impl Blend {
     #[must_use]
     pub fn field(at: usize) -> String {
         format!("profiles[{at}].id")
-    }
-
-    /// Profiles of the list.
-    pub fn ids(&self) -> impl Iterator<Item = &ProfileId> {
-        self.0.iter().map(|part| &part.id)
     }
 }
 
@@ -272,6 +258,8 @@ fn out_of_range<T: Display>(kind: &str, allowed: &RangeInclusive<T>, is: impl Di
 
 #[cfg(test)]
 mod tests {
+    use predilect_api::ProfileId;
+
     use super::*;
 
     fn part(id: &str, weight: f32) -> ProfileWeight {

@@ -148,9 +148,10 @@ fn lock(storage: &StorageConfig) -> anyhow::Result<File> {
 
 async fn load_engine(config: &Config) -> anyhow::Result<Engine> {
     let engine = EngineConfig {
-        model_dir: config.model.model_dir()?,
-        device: config.model.device.clone(),
+        device: config.model.device,
+        dtype: config.model.dtype,
         threads: config.model.threads,
+        ..EngineConfig::new(config.model.model_dir()?)
     };
     let folder = engine.model_dir.display().to_string();
     tracing::info!(folder, "loading the model");

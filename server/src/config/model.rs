@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use predilect_model::engine::DeviceChoice;
+use predilect_model::device::{DeviceChoice, DtypeChoice};
 
 use super::{LocateError, locate};
 
@@ -17,8 +17,12 @@ pub struct ModelConfig {
     pub pairs_dir: Option<PathBuf>,
 
     /// What to run on: auto (a GPU where there is one), cpu, cuda or cuda:NUMBER.
-    #[arg(long, env = "PREDILECT_DEVICE", default_value = "auto", value_parser = parse_device)]
+    #[arg(long, env = "PREDILECT_DEVICE", default_value = "auto", value_name = "DEVICE")]
     pub device: DeviceChoice,
+
+    /// What to compute in: auto (the faster one here), f32 or bf16.
+    #[arg(long, env = "PREDILECT_DTYPE", default_value = "auto", value_name = "DTYPE")]
+    pub dtype: DtypeChoice,
 
     /// Threads of the model on a CPU [default: one for each core].
     #[arg(long, env = "PREDILECT_THREADS", value_parser = clap::value_parser!(i32).range(1..))]
@@ -46,18 +50,5 @@ impl ModelConfig {
             Some(folder) => Ok(folder.clone()),
             None => locate::find("assets/pairs", "bank.json"),
         }
-    }
-}
-
-fn parse_device(text: &str) -> Result<DeviceChoice, String> {
-    match text.split_once(':') {
-        None if text == "auto" => Ok(DeviceChoice::Auto),
-        None if text == "cpu" => Ok(DeviceChoice::Cpu),
-        None if text == "cuda" => Ok(DeviceChoice::Cuda(0)),
-        Some(("cuda", number)) => number
-            .parse()
-            .map(DeviceChoice::Cuda)
-            .map_err(|_| format!("after cuda: comes the GPU's number, not {number:?}")),
-        _ => Err("must be auto, cpu, cuda or cuda:NUMBER".into()),
     }
 }

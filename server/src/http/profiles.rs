@@ -8,7 +8,7 @@ use predilect_api::{
     ImportProfile, NameProfile, Problem, Profile, ProfileCode, ProfileId, ProfileList,
     RenameProfile,
 };
-use predilect_model::engine::PreferenceEmbedding;
+use predilect_model::preference::embedding::PreferenceEmbedding;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{

@@ -10,7 +10,10 @@ use std::{
 use futures_util::FutureExt;
 use image::RgbImage;
 use predilect_api::{GenerationEvent, Image, ImageId, Problem};
-use predilect_model::engine::{CancelToken, GenerateEvent, GenerateJob, PreferenceEmbedding};
+use predilect_model::{
+    engine::{CancelToken, GenerateEvent, GenerateJob},
+    preference::embedding::PreferenceEmbedding,
+};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
@@ -166,7 +169,7 @@ async fn draw(
     // The engine's thread only hands events over; a receiver that is gone has lost interest.
     app.engine
         .generate(job, Box::new(move |event| drop(tell.send(event))))?;
-    let mut pace = Pace::new(missing.len(), generation.steps);
+    let mut pace = Pace::new(missing.len());
     while let Some(event) = told.recv().await {
         match event {
             GenerateEvent::Step {
@@ -176,7 +179,7 @@ async fn draw(
                 preview,
             } => {
                 let preview = off_thread(move || png_data_url(&preview)).await??;
-                let eta_ms = pace.after_step();
+                let eta_ms = pace.after_step(steps);
                 log.publish(GenerationEvent::Step {
                     image: missing[image],
                     step,
@@ -308,24 +311,24 @@ async fn off_thread<T: Send + 'static>(
 /// Estimates the time left from the steps done so far.
 struct Pace {
     started: Instant,
+    images: u32,
     done: u32,
-    total: u32,
 }
 
 impl Pace {
-    fn new(images: usize, steps: u32) -> Self {
-        let images = u32::try_from(images).unwrap_or(u32::MAX);
+    fn new(images: usize) -> Self {
         Self {
             started: Instant::now(),
+            images: u32::try_from(images).unwrap_or(u32::MAX),
             done: 0,
-            total: images.saturating_mul(steps),
         }
     }
 
-    /// Counts a step; returns the milliseconds the rest will take at this pace.
-    fn after_step(&mut self) -> u64 {
+    /// Counts a step of a picture that takes `steps`; returns the milliseconds that all
+    /// pictures will still take at this pace.
+    fn after_step(&mut self, steps: u32) -> u64 {
         self.done += 1;
-        let left = self.total.saturating_sub(self.done);
+        let left = self.images.saturating_mul(steps).saturating_sub(self.done);
         let rest = self.started.elapsed() * left / self.done;
         u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)
     }
@@ -343,8 +346,8 @@ mod tests {
 
     #[test]
     fn no_time_is_left_after_the_last_step() {
-        let mut pace = Pace::new(2, 2);
-        let estimates: Vec<_> = (0..4).map(|_| pace.after_step()).collect();
+        let mut pace = Pace::new(2);
+        let estimates: Vec<_> = (0..4).map(|_| pace.after_step(2)).collect();
         assert_eq!(estimates[3], 0);
     }
 }

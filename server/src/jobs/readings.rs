@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use predilect_api::Choice;
-use predilect_model::{
-    engine::{PreferenceEmbedding, PreferencePair},
-    preference::pair_bank::{PairBank, Side},
+use predilect_model::preference::{
+    conversation::PreferencePair,
+    embedding::PreferenceEmbedding,
+    pair_bank::{PairBank, Side},
 };
 use tokio::sync::oneshot;
 

@@ -27,6 +27,8 @@ impl Program {
                 "127.0.0.1:0",
                 "--device",
                 "cpu",
+                "--dtype",
+                "f32",
                 "--threads",
                 "1",
             ])

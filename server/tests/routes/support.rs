@@ -11,7 +11,8 @@ use std::{
 use image::RgbImage;
 use predilect_api::{Choice, Generation, Pair, Profile, ProfileState};
 use predilect_model::{
-    engine::{DeviceChoice, Engine, EngineConfig},
+    device::{DeviceChoice, DtypeChoice},
+    engine::{Engine, EngineConfig},
     preference::pair_bank::PairBankWriter,
     weights::mini,
 };
@@ -44,9 +45,10 @@ fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     let start = || {
         let config = EngineConfig {
-            model_dir: model_folder().into(),
             device: DeviceChoice::Cpu,
+            dtype: DtypeChoice::F32,
             threads: Some(1),
+            ..EngineConfig::new(model_folder())
         };
         Engine::start(config).unwrap()
     };
@@ -149,6 +151,7 @@ fn config(folder: &Path) -> Config {
             model_dir: None,
             pairs_dir: Some(folder.join("pairs")),
             device: DeviceChoice::Cpu,
+            dtype: DtypeChoice::F32,
             threads: None,
         },
         limits: LimitConfig {
