@@ -101,7 +101,10 @@ impl Blend {
                 errors.add(field, "must be a number of 0 or more");
             }
             if profiles[..at].iter().any(|earlier| earlier.id == part.id) {
-                errors.add(Self::field(at), "must name a profile that is not in the list yet");
+                errors.add(
+                    Self::field(at),
+                    "must name a profile that is not in the list yet",
+                );
             }
         }
         if !profiles.is_empty() && profiles.iter().all(|part| part.weight == 0.0) {

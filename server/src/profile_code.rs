@@ -27,8 +27,8 @@ pub struct CodedProfile {
     pub model_hash: String,
     /// Counted choices the profile was read from.
     pub choices: u32,
-    /// Embedding and description of each set.
-    pub readings: Vec<(Vec<u8>, String)>,
+    /// The embedding of each set, as the model packed it.
+    pub embeddings: Vec<Vec<u8>>,
 }
 
 impl CodedProfile {
@@ -38,9 +38,8 @@ impl CodedProfile {
         let mut bytes = vec![];
         put(&mut bytes, self.model_hash.as_bytes());
         bytes.extend(self.choices.to_le_bytes());
-        for (embedding, description) in &self.readings {
+        for embedding in &self.embeddings {
             put(&mut bytes, embedding);
-            put(&mut bytes, description.as_bytes());
         }
         bytes.extend(checksum(&bytes));
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
@@ -66,24 +65,24 @@ impl CodedProfile {
     }
 
     fn read(mut body: &[u8]) -> Option<Self> {
-        let model_hash = take_text(&mut body)?;
+        let model_hash = String::from_utf8(take(&mut body)?.to_vec()).ok()?;
         let (choices, rest) = body.split_first_chunk()?;
         body = rest;
-        let mut readings = vec![];
+        let mut embeddings = vec![];
         while !body.is_empty() {
-            readings.push((take(&mut body)?.to_vec(), take_text(&mut body)?));
+            embeddings.push(take(&mut body)?.to_vec());
         }
         let choices = u32::from_le_bytes(*choices);
-        (!readings.is_empty()).then_some(Self {
+        (!embeddings.is_empty()).then_some(Self {
             model_hash,
             choices,
-            readings,
+            embeddings,
         })
     }
 }
 
 fn put(bytes: &mut Vec<u8>, part: &[u8]) {
-    let length = u32::try_from(part.len()).expect("embeddings and descriptions stay below 4 GiB");
+    let length = u32::try_from(part.len()).expect("an embedding stays below 4 GiB");
     bytes.extend(length.to_le_bytes());
     bytes.extend(part);
 }
@@ -93,10 +92,6 @@ fn take<'a>(body: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (part, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     *body = rest;
     Some(part)
-}
-
-fn take_text(body: &mut &[u8]) -> Option<String> {
-    String::from_utf8(take(body)?.to_vec()).ok()
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
@@ -112,10 +107,7 @@ mod tests {
         CodedProfile {
             model_hash: "ab".repeat(32),
             choices: 8,
-            readings: vec![
-                (vec![1, 2, 3], "flat and bright".into()),
-                (vec![], "Süßes".into()),
-            ],
+            embeddings: vec![vec![1, 2, 3], vec![255; 40]],
         }
     }
 
@@ -140,8 +132,12 @@ mod tests {
             CodedProfile::parse(&code[..code.len() - 2]),
             Err(CodeError::Damaged)
         );
-        let changed = code.replacen('Y', "Z", 1);
-        assert_ne!(changed, code);
+        let other = if code.as_bytes()[40] == b'A' {
+            "B"
+        } else {
+            "A"
+        };
+        let changed = format!("{}{other}{}", &code[..40], &code[41..]);
         assert_eq!(CodedProfile::parse(&changed), Err(CodeError::Damaged));
     }
 }

@@ -252,7 +252,7 @@ fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, WeightsError> {
     Ok(files)
 }
 
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), WeightsError> {
+pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), WeightsError> {
     let io = |source| WeightsError::Io {
         path: path.into(),
         source,

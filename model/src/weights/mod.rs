@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod folder;
+pub mod mini;
 mod params;
 
 pub use checkpoint::{Checkpoint, save};

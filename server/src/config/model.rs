@@ -17,11 +17,21 @@ pub struct ModelConfig {
     pub pairs_dir: Option<PathBuf>,
 
     /// What to run on: auto (a GPU where there is one), cpu, cuda or cuda:NUMBER.
-    #[arg(long, env = "PREDILECT_DEVICE", default_value = "auto", value_name = "DEVICE")]
+    #[arg(
+        long,
+        env = "PREDILECT_DEVICE",
+        default_value = "auto",
+        value_name = "DEVICE"
+    )]
     pub device: DeviceChoice,
 
     /// What to compute in: auto (the faster one here), f32 or bf16.
-    #[arg(long, env = "PREDILECT_DTYPE", default_value = "auto", value_name = "DTYPE")]
+    #[arg(
+        long,
+        env = "PREDILECT_DTYPE",
+        default_value = "auto",
+        value_name = "DTYPE"
+    )]
     pub dtype: DtypeChoice,
 
     /// Threads of the model on a CPU [default: one for each core].

@@ -163,10 +163,7 @@ async fn code(
     let coded = CodedProfile {
         model_hash: newest.model_hash.clone(),
         choices: profile.choices,
-        readings: embeddings
-            .into_iter()
-            .map(|one| (one.bytes, one.description))
-            .collect(),
+        embeddings: embeddings.into_iter().map(|one| one.bytes).collect(),
     };
     Ok(Answer(ProfileCode {
         code: coded.to_code(),
@@ -194,19 +191,19 @@ async fn import(
             "must come from a server with the same weights as here; this one belongs to others",
         ));
     }
-    for (bytes, _) in &coded.readings {
-        PreferenceEmbedding::from_bytes(bytes)
-            .map_err(|error| ApiError::field("code", format!("carries no embedding: {error}")))?;
-    }
     let embeddings = coded
-        .readings
+        .embeddings
         .into_iter()
-        .map(|(bytes, description)| Reading {
-            bytes,
-            description,
-            model_hash: coded.model_hash.clone(),
+        .map(|bytes| {
+            let embedding = PreferenceEmbedding::from_bytes(&bytes)
+                .map_err(|error| ApiError::field("code", error.to_string()))?;
+            Ok(Reading {
+                bytes,
+                description: embedding.description,
+                model_hash: coded.model_hash.clone(),
+            })
         })
-        .collect();
+        .collect::<Result<_, ApiError>>()?;
     let imported = ImportedProfile {
         name,
         choices: coded.choices,

@@ -37,7 +37,10 @@ async fn a_stream_goes_from_queued_over_steps_and_images_to_done() {
             .iter()
             .find(|event| event.name == "step" && event.data["image"] == image)
         {
-            assert!(step.data["steps"].as_u64() >= Some(3), "the decoder's steps count as well");
+            assert!(
+                step.data["steps"].as_u64() >= Some(3),
+                "the decoder's steps count as well"
+            );
             assert!(step.data["eta_ms"].is_u64());
             let preview = step.data["preview"].as_str().unwrap();
             assert!(preview.starts_with("data:image/png;base64,"));
