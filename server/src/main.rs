@@ -17,6 +17,8 @@ enum Command {
     /// Build the training data.
     Data(commands::data::DataArgs),
     Train(commands::train::TrainArgs),
+    Eval(commands::eval::EvalArgs),
+    Pairs(commands::pairs::PairsArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -24,5 +26,7 @@ fn main() -> anyhow::Result<()> {
         Command::Serve(arguments) => commands::serve::run(arguments),
         Command::Data(args) => commands::data::run(args),
         Command::Train(args) => commands::train::run(args),
+        Command::Eval(args) => commands::eval::run(args),
+        Command::Pairs(args) => commands::pairs::run(args),
     }
 }

@@ -1,5 +1,10 @@
 //! Measuring pictures, simulating people, and judging what the model draws.
 
 pub mod axes;
+pub mod drawing;
+pub mod judge;
+pub mod mirror;
+pub mod pairs;
+pub mod pictures;
 pub mod population;
 pub mod taste;

@@ -61,11 +61,7 @@ const SECOND: f32 = 0.6;
 /// Describes a taste from choices alone: the normalised axes of the preferred and the rejected
 /// picture of each pair. Nothing of the person who chose goes in.
 pub fn describe(choices: &[(AxisValues, AxisValues)]) -> String {
-    let mut evidence: Vec<(Axis, f32)> = Axis::ALL
-        .into_iter()
-        .map(|axis| (axis, evidence(choices, axis)))
-        .collect();
-    evidence.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    let evidence = ranked(choices);
     let strongest = evidence[0].1.abs();
     let likes: Vec<(Axis, bool)> = evidence
         .into_iter()
@@ -74,6 +70,17 @@ pub fn describe(choices: &[(AxisValues, AxisValues)]) -> String {
         .map(|(axis, value)| (axis, value > 0.0))
         .collect();
     sentence(&likes)
+}
+
+/// All axes with the evidence that the choices give for them, the strongest first; positive for
+/// the high end.
+pub fn ranked(choices: &[(AxisValues, AxisValues)]) -> Vec<(Axis, f32)> {
+    let mut evidence: Vec<(Axis, f32)> = Axis::ALL
+        .into_iter()
+        .map(|axis| (axis, evidence(choices, axis)))
+        .collect();
+    evidence.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    evidence
 }
 
 /// How strongly, and how much in one direction, the choices move an axis: the mean difference,

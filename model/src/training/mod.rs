@@ -1,6 +1,7 @@
 //! Training: a stage says what one step is; the trainer does all else.
 
 mod clip;
+mod judge;
 mod optimizer;
 mod pictures;
 mod preference;

@@ -1,7 +1,9 @@
 //! The mini's configurations and how long each stage trains.
 
 use super::preference_pool::PoolSize;
+use crate::data::artwork::Artwork;
 use crate::diffusion::{DdpmWuerstchenConfig, PredictionType};
+use crate::evaluation::judge::JudgeConfig;
 use crate::networks::clip::ClipTextConfig;
 use crate::networks::latent_encoder::LatentEncoderConfig;
 use crate::networks::llava_onevision::LlavaOnevisionConfig;
@@ -47,6 +49,17 @@ pub fn card() -> ModelCard {
 const LATENT_CHANNELS: i64 = 24;
 /// Size of the text encoder's states and of its projection.
 pub(super) const TEXT_DIM: i64 = 192;
+
+/// The judge of pictures with this set's subjects and styles.
+pub fn judge(artwork: &Artwork) -> JudgeConfig {
+    JudgeConfig {
+        input_size: 64,
+        channels: vec![32, 64, 128, 192],
+        blocks: vec![1, 1, 1, 1],
+        subjects: artwork.subjects().iter().map(|s| s.code.clone()).collect(),
+        styles: artwork.styles().iter().map(|s| s.id.clone()).collect(),
+    }
+}
 
 /// Stage A of the mini: 128 px to 4×32×32.
 pub fn stage_a() -> PaellaVqConfig {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tch::{Device, Kind, Tensor};
 
 use super::clip::{Clip, ClipParts};
+use super::judge::{JudgeStage, split_pictures};
 use super::pictures::PictureBank;
 use super::preference::{EmbeddedPerson, Preference, PreferenceParts};
 use super::preference_pool::PicturePool;
@@ -21,6 +22,7 @@ use crate::data::artwork::Artwork;
 use crate::data::split::Split;
 use crate::data::tokenizer::{IMAGE, TOKENIZER_FILE, Tokenizer};
 use crate::diffusion::{DdpmWuerstchenScheduler, Noise};
+use crate::evaluation::judge::Judge;
 use crate::evaluation::population::Person;
 use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::latent_encoder::LatentEncoder;
@@ -33,6 +35,9 @@ use crate::networks::stable_cascade_unet::StableCascadeUNet;
 use crate::pipeline::{Pipeline, open_tokenizer};
 use crate::preference::embedding::PreferenceEmbedder;
 use crate::weights::{Component, ModelFolder, Params, WeightsError};
+
+/// Sets the judge's random start apart from all other networks'.
+const JUDGE_SEED: u64 = 0x6a75_6467_65;
 
 /// What a training run is told from outside.
 #[derive(Debug, Clone)]
@@ -83,15 +88,12 @@ impl Recipe {
         tch::manual_seed(self.seed as i64);
         match stage {
             StageName::Clip => self.clip(),
+            StageName::Judge => self.judge(),
             StageName::StageA => self.stage_a(),
             StageName::StageB => self.stage_b(),
             StageName::StageC => self.stage_c(),
             StageName::Preference => self.preference(),
             StageName::Vlm => self.vlm(),
-            _ => Err(TrainError::Missing(format!(
-                "the stage {} is not here yet",
-                stage.as_str()
-            ))),
         }
     }
 
@@ -303,6 +305,24 @@ impl Recipe {
             let mut all = with_prefix(&weights, "vlm/");
             all.extend(fixed);
             self.export(Component::Vlm, &config, &all)
+        })
+    }
+
+    fn judge(&self) -> Result<Outcome, TrainError> {
+        let settings = self.settings(StageName::Judge);
+        let artwork = self.artwork()?;
+        let config = preset::judge(&artwork);
+        // A seed of its own, and never another model's weights: the judge stays apart.
+        let params = Params::random(self.seed ^ JUDGE_SEED, self.kind, self.device);
+        let judge = Judge::new(&params, config.clone())?;
+        let (train, mut held_out) = split_pictures(&artwork);
+        // Neighbours in the set show one subject; the measured part should not be a few subjects.
+        held_out.sort_by_key(|&i| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let train = PictureBank::draw(&artwork, &train, settings.variants, self.device);
+        let held_out = PictureBank::draw(&artwork, &held_out, 1, self.device);
+        let mut stage = JudgeStage::new(judge, params, artwork, train, held_out, settings.batch);
+        self.finish(&mut stage, StageName::Judge, |weights| {
+            self.export(Component::Judge, &config, &weights)
         })
     }
 

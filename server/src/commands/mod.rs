@@ -1,5 +1,7 @@
 //! One module per subcommand: arguments parsed, the library called, the outcome said.
 
 pub(crate) mod data;
+pub(crate) mod eval;
+pub(crate) mod pairs;
 pub(crate) mod serve;
 pub(crate) mod train;

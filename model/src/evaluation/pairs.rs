@@ -1,0 +1,62 @@
+//! Drawing the bank of pairs that people choose from, with the model itself.
+use std::path::Path;
+
+use image::RgbImage;
+
+use super::axes::{AxisValues, measure};
+use super::drawing::{EvaluationError, Request, draw};
+use super::mirror::distance;
+use super::pictures::Prompt;
+use crate::engine::Engine;
+use crate::preference::pair_bank::{PairBank, PairBankWriter};
+
+/// Distance on the axes, in standard deviations of the artwork, from which a difference is plain
+/// to see.
+const VISIBLE: f32 = 1.2;
+
+/// Draws `seeds` pictures of each prompt and writes the two that differ most as a pair. Prompts
+/// whose pictures are all alike give none.
+///
+/// # Errors
+/// When drawing or writing fails, or no pair differs visibly.
+pub fn build(
+    engine: &Engine,
+    prompts: &[Prompt],
+    seeds: u64,
+    folder: &Path,
+    progress: &mut dyn FnMut(usize),
+) -> Result<PairBank, EvaluationError> {
+    let mut writer = PairBankWriter::create(folder, &engine.info().hash)?;
+    let mut pairs = 0;
+    for (done, block) in prompts.chunks(8).enumerate() {
+        let requests = block.iter().map(|prompt| Request {
+            prompt: prompt.text.clone(),
+            seeds: (0..seeds).collect(),
+            preference: None,
+        });
+        for (prompt, pictures) in block.iter().zip(draw(engine, requests.collect())?) {
+            if let Some((left, right)) = farthest(&pictures) {
+                writer.add(&prompt.text, &pictures[left], &pictures[right])?;
+                pairs += 1;
+            }
+        }
+        progress((done * 8 + block.len()).min(prompts.len()));
+    }
+    if pairs == 0 {
+        return Err(EvaluationError::TooAlike(
+            "no prompt gave two pictures that differ visibly: train the model further".to_owned(),
+        ));
+    }
+    Ok(writer.finish()?)
+}
+
+/// The two pictures that differ most, where that is visible.
+fn farthest(pictures: &[RgbImage]) -> Option<(usize, usize)> {
+    let axes: Vec<AxisValues> = pictures.iter().map(|p| measure(p).normalised()).collect();
+    (0..axes.len())
+        .flat_map(|left| (left + 1..axes.len()).map(move |right| (left, right)))
+        .map(|(left, right)| (distance(&axes[left], &axes[right]), left, right))
+        .filter(|(distance, ..)| *distance >= VISIBLE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, left, right)| (left, right))
+}

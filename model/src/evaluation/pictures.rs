@@ -1,0 +1,155 @@
+//! Does the model draw what it is asked for? The judge says, among all subjects.
+use image::RgbImage;
+use serde::Serialize;
+
+use super::drawing::{EvaluationError, Request, draw};
+use super::judge::Judge;
+use crate::data::artwork::Artwork;
+use crate::data::captions::with_article;
+use crate::data::split::{Split, stable_hash};
+use crate::engine::Engine;
+
+/// Guesses of the judge of which one has to be right.
+const GUESSES: usize = 5;
+
+/// A prompt and the subject it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    /// What is asked for.
+    pub text: String,
+    /// The subject, as a position in the artwork's list.
+    pub subject: usize,
+}
+
+/// `count` prompts, a subject each, drawn from one side of the split by a fixed order that the
+/// seed shuffles. Subjects drawn in fewer than five styles are left out: they are hard to learn
+/// and to judge.
+pub fn prompts(artwork: &Artwork, split: Split, count: usize, seed: u64) -> Vec<Prompt> {
+    let mut drawn = vec![0; artwork.subjects().len()];
+    for i in 0..artwork.len() {
+        drawn[artwork.picture(i).subject] += 1;
+    }
+    let mut order: Vec<(u64, usize)> = artwork
+        .subjects()
+        .iter()
+        .enumerate()
+        .filter(|(i, subject)| subject.split == split && drawn[*i] >= 5)
+        .map(|(i, subject)| {
+            (
+                stable_hash(format!("{seed} {}", subject.code).as_bytes()),
+                i,
+            )
+        })
+        .collect();
+    order.sort_unstable();
+    order
+        .into_iter()
+        .take(count)
+        .map(|(_, subject)| Prompt {
+            text: with_article(&artwork.subjects()[subject].label),
+            subject,
+        })
+        .collect()
+}
+
+/// What the judge said of one picture.
+#[derive(Debug, Clone, Serialize)]
+pub struct Judged {
+    /// What was asked for.
+    pub prompt: String,
+    /// Labels of the judge's guesses, likeliest first.
+    pub guesses: Vec<String>,
+    /// Whether the subject is among them.
+    pub hit: bool,
+}
+
+/// The judge's findings over pictures of prompts.
+#[derive(Debug, Clone, Serialize)]
+pub struct PictureReport {
+    /// Share of the drawn pictures whose subject is among the judge's first five guesses.
+    pub top5: f64,
+    /// The same on real artwork of the same subjects: what the judge can do at best.
+    pub ceiling_top5: f64,
+    /// Picture by picture.
+    pub pictures: Vec<Judged>,
+}
+
+/// Draws a picture of each prompt and lets the judge name it.
+///
+/// Returns the report and the pictures in the order of the prompts.
+///
+/// # Errors
+/// When drawing fails or the judge does not know a subject.
+pub fn judge_prompts(
+    engine: &Engine,
+    judge: &Judge,
+    artwork: &Artwork,
+    prompts: &[Prompt],
+    seed: u64,
+) -> Result<(PictureReport, Vec<RgbImage>), EvaluationError> {
+    let requests = prompts
+        .iter()
+        .map(|prompt| Request {
+            prompt: prompt.text.clone(),
+            seeds: vec![seed],
+            preference: None,
+        })
+        .collect();
+    let drawn: Vec<RgbImage> = draw(engine, requests)?.into_iter().flatten().collect();
+    let judged = name(judge, artwork, prompts, &drawn)?;
+    let real: Vec<RgbImage> = prompts
+        .iter()
+        .map(|prompt| rendering(artwork, prompt.subject, seed))
+        .collect();
+    let ceiling = name(judge, artwork, prompts, &real)?;
+    let report = PictureReport {
+        top5: hits(&judged),
+        ceiling_top5: hits(&ceiling),
+        pictures: judged,
+    };
+    Ok((report, drawn))
+}
+
+fn name(
+    judge: &Judge,
+    artwork: &Artwork,
+    prompts: &[Prompt],
+    pictures: &[RgbImage],
+) -> Result<Vec<Judged>, EvaluationError> {
+    let label = |code: &str| {
+        let known = artwork
+            .subjects()
+            .iter()
+            .find(|subject| subject.code == code);
+        known.map_or_else(|| code.to_owned(), |subject| subject.label.clone())
+    };
+    prompts
+        .iter()
+        .zip(judge.subjects_of(pictures, GUESSES))
+        .map(|(prompt, guesses)| {
+            let code = &artwork.subjects()[prompt.subject].code;
+            if !judge.config().subjects.contains(code) {
+                return Err(EvaluationError::UnknownSubject(code.clone()));
+            }
+            Ok(Judged {
+                prompt: prompt.text.clone(),
+                hit: guesses.contains(&code.as_str()),
+                guesses: guesses.into_iter().map(label).collect(),
+            })
+        })
+        .collect()
+}
+
+/// One real picture of the subject, in a style that the seed chooses.
+fn rendering(artwork: &Artwork, subject: usize, seed: u64) -> RgbImage {
+    let of_subject: Vec<usize> = (0..artwork.len())
+        .filter(|&i| artwork.picture(i).subject == subject)
+        .collect();
+    let key = format!("{seed} {subject} rendering");
+    let choice = stable_hash(key.as_bytes()) % of_subject.len().max(1) as u64;
+    artwork.composite(of_subject[choice as usize], [255; 3])
+}
+
+fn hits(judged: &[Judged]) -> f64 {
+    judged.iter().filter(|picture| picture.hit).count() as f64 / judged.len().max(1) as f64
+}
