@@ -4,7 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -185,17 +185,17 @@ fn web_dir(folder: &Path) -> PathBuf {
 pub(crate) struct Person {
     http: reqwest::Client,
     base: String,
+    /// Kept by hand: reqwest's own jar turns on features of shared crates, and building
+    /// the tests would build half of the program again.
+    cookie: Arc<Mutex<Option<String>>>,
 }
 
 impl Person {
     pub(crate) fn new(base: &str) -> Self {
-        let http = reqwest::Client::builder()
-            .cookie_store(true)
-            .build()
-            .unwrap();
         Self {
-            http,
+            http: reqwest::Client::new(),
             base: base.into(),
+            cookie: Arc::default(),
         }
     }
 
@@ -206,8 +206,8 @@ impl Person {
 
     pub(crate) fn moved_to(&self, base: &str) -> Self {
         Self {
-            http: self.http.clone(),
             base: base.into(),
+            ..self.clone()
         }
     }
 }
@@ -282,12 +282,20 @@ pub(crate) struct SentEvent {
 
 impl Person {
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base))
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &*self.cookie.lock().unwrap() {
+            Some(cookie) => request.header("cookie", cookie),
+            None => request,
+        }
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
+        if let Some(cookie) = headers.get("set-cookie") {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            *self.cookie.lock().unwrap() = Some(pair.to_owned());
+        }
         let body = tokio::time::timeout(PATIENCE, response.bytes())
             .await
             .unwrap()
