@@ -56,6 +56,10 @@ pub struct Recipe {
     pub batch: Option<usize>,
     /// Peak learning rate, instead of the preset's.
     pub lr: Option<f64>,
+    /// Prompts that the preference stage draws pictures for, instead of the preset's.
+    pub prompts: Option<usize>,
+    /// Simulated people that the preference stage trains on, instead of the preset's.
+    pub people: Option<usize>,
     /// A model folder whose weights networks start from.
     pub init_from: Option<ModelFolder>,
     /// Keeps the latent encoder of the model folder as it is while Stage B trains.
@@ -462,11 +466,13 @@ impl Recipe {
         let mut pipeline = Pipeline::load(&self.model, card.sizes, self.kind, self.device)?;
         let embedder = PreferenceEmbedder::load(&self.model, self.kind, self.device)?;
         let artwork = self.artwork()?;
-        let size = preset::pool(self.preset);
+        let mut size = preset::pool(self.preset);
+        size.prompts = self.prompts.unwrap_or(size.prompts);
+        let people = self.people.unwrap_or(preset::people(self.preset));
         let prompts = self.prompts(&artwork, size.prompts);
         let work = self.work.join(StageName::Preference.as_str());
         let pool = PicturePool::draw(&pipeline, prompts, size, &work.join("pool.safetensors"))?;
-        let people = self.people(&pool, &embedder, preset::people(self.preset))?;
+        let people = self.people_who_chose(&pool, &embedder, people)?;
         let hidden = people[0].hidden.size();
         let config = PreferenceAttentionConfig {
             embedding_layers: hidden[0],
@@ -511,7 +517,7 @@ impl Recipe {
     }
 
     /// People to train on, each with one embedding of four choices.
-    fn people(
+    fn people_who_chose(
         &self,
         pool: &PicturePool,
         embedder: &PreferenceEmbedder,

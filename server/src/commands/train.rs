@@ -43,6 +43,12 @@ pub(crate) struct TrainArgs {
     /// Peak learning rate, instead of the preset's.
     #[arg(long)]
     lr: Option<f64>,
+    /// Prompts that the preference stage draws pictures for, instead of the preset's.
+    #[arg(long)]
+    prompts: Option<usize>,
+    /// Simulated people that the preference stage trains on, instead of the preset's.
+    #[arg(long)]
+    people: Option<usize>,
     /// Train Stage B against the latent encoder that the model folder has, unchanged.
     #[arg(long)]
     freeze_encoder: bool,
@@ -124,6 +130,8 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         minutes: args.minutes,
         batch: args.batch,
         lr: args.lr,
+        prompts: args.prompts,
+        people: args.people,
         init_from: args.init_from.map(ModelFolder::new),
         freeze_encoder: args.freeze_encoder,
         seed: args.seed,
