@@ -36,3 +36,21 @@ export async function startDrawing(page: Page, prompt: string): Promise<void> {
   await page.getByRole("button", { name: "Generate", exact: true }).click();
   await expect(page.getByAltText(`Preview: ${prompt}`)).toBeVisible({ timeout: 60_000 });
 }
+
+/**
+ * Notes every preview and every line of progress from now on, however short it is shown;
+ * the returned function says what was seen.
+ */
+export async function watchDrawing(page: Page): Promise<() => Promise<{ previews: string[]; words: string[] }>> {
+  const seen = await page.evaluateHandle(() => {
+    const previews = new Set<string>();
+    const words = new Set<string>();
+    new MutationObserver(() => {
+      const preview = document.querySelector<HTMLImageElement>('img[alt^="Preview: "]');
+      if (preview) previews.add(preview.src);
+      words.add(document.querySelector(".easel-status")?.textContent ?? "");
+    }).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+    return { previews, words };
+  });
+  return () => seen.evaluate(({ previews, words }) => ({ previews: [...previews], words: [...words] }));
+}

@@ -87,12 +87,11 @@ pub(crate) fn Easel(
                         </button>
                     </Show>
                     {move || {
-                        let prompt = prompt.get();
                         pictures
                             .get()
                             .into_iter()
                             .filter_map(|picture| match picture {
-                                Picture::Finished(image) => Some(view! { <Download image=image prompt=prompt.clone() /> }),
+                                Picture::Finished(image) => Some(view! { <Download image=image /> }),
                                 Picture::Blank | Picture::Preview(_) => None,
                             })
                             .collect_view()
@@ -170,24 +169,14 @@ fn Progress(#[prop(into)] drawing: Signal<Option<Drawing>>) -> impl IntoView {
     }
 }
 
+/// Saves the picture; the server names the file.
 #[component]
-fn Download(image: Image, prompt: String) -> impl IntoView {
+fn Download(image: Image) -> impl IntoView {
     view! {
-        <a class="button primary" href=image.url download=file_name(&prompt, image.seed)>
+        <a class="button primary" href=image.url download="">
             "Download"
         </a>
     }
-}
-
-/// `a-red-fox-7.png`: what a person recognises, and what tells two pictures apart.
-fn file_name(prompt: &str, seed: u32) -> String {
-    let words: Vec<String> = prompt
-        .split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .take(6)
-        .map(str::to_lowercase)
-        .collect();
-    format!("{}-{seed}.png", words.join("-"))
 }
 
 #[cfg(test)]
@@ -230,19 +219,10 @@ mod tests {
             "/api/v1/images/i",
             "alt=\"a red fox\"",
             "Download",
-            "a-red-fox-7.png",
             "Finished",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }
         assert!(!html.contains("Cancel"));
-    }
-
-    #[test]
-    fn a_file_name_holds_nothing_but_words() {
-        assert_eq!(
-            file_name("Ein  süßer/Bär: \"so\"", 3),
-            "ein-süßer-bär-so-3.png"
-        );
     }
 }
