@@ -15,6 +15,8 @@ pub struct Unread(BTreeMap<String, Value>);
 
 /// Fields of transformers' configurations that leave the forward pass as it is.
 const NEUTRAL: &[&str] = &[
+    "_attn_implementation_autoset",
+    "_commit_hash",
     "_name_or_path",
     "add_cross_attention",
     "architectures",

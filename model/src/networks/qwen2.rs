@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::config::{Unread, check_model_type, unsupported};
 use super::layers::Linear;
-use super::transformer::{Activation, Embedding};
+use super::transformer::{Activation, Embedding, Mask};
 use crate::weights::{Init, Params, WeightsError};
 
 const NETWORK: &str = "Qwen2";
@@ -283,7 +283,7 @@ impl Qwen2ForCausalLm {
         let mut states = vec![inputs.shallow_clone()];
         for (i, layer) in self.layers.iter().enumerate() {
             let slot = cache.as_mut().map(|cache| &mut cache.layers[i]);
-            let next = layer.forward(&states[i], &rotation, mask.as_ref(), slot);
+            let next = layer.forward(&states[i], &rotation, &mask, slot);
             states.push(next);
         }
         if let Some(last) = states.last_mut() {
@@ -360,22 +360,24 @@ impl Qwen2ForCausalLm {
     }
 }
 
-/// What each query may see, `[B or 1, 1, S, P + S]` bool; `None` where it sees everything.
+/// What each query may see of the keys, those in the cache included.
 fn causal_mask(
     past: i64,
     length: i64,
     attention_mask: Option<&Tensor>,
     device: tch::Device,
-) -> Option<Tensor> {
-    if attention_mask.is_none() && length == 1 {
-        return None;
+) -> Mask {
+    match attention_mask {
+        None if length == 1 => Mask::Full,
+        None if past == 0 => Mask::Causal,
+        _ => {
+            let causal = Tensor::ones([length, past + length], (Kind::Bool, device)).tril(past);
+            Mask::Allowed(match attention_mask {
+                None => causal,
+                Some(real) => causal.logical_and(&real.not_equal(0).unsqueeze(1).unsqueeze(1)),
+            })
+        }
     }
-    let causal = Tensor::ones([length, past + length], (Kind::Bool, device)).tril(past);
-    let causal = causal.unsqueeze(0).unsqueeze(0);
-    Some(match attention_mask {
-        None => causal,
-        Some(real) => causal.logical_and(&real.not_equal(0).unsqueeze(1).unsqueeze(1)),
-    })
 }
 
 struct DecoderLayer {
@@ -420,7 +422,7 @@ impl DecoderLayer {
         &self,
         x: &Tensor,
         rotation: &(Tensor, Tensor),
-        mask: Option<&Tensor>,
+        mask: &Mask,
         cache: Option<&mut Option<(Tensor, Tensor)>>,
     ) -> Tensor {
         let x = x + self.attend(&self.input_layernorm.forward(x), rotation, mask, cache);
@@ -433,7 +435,7 @@ impl DecoderLayer {
         &self,
         x: &Tensor,
         rotation: &(Tensor, Tensor),
-        mask: Option<&Tensor>,
+        mask: &Mask,
         cache: Option<&mut Option<(Tensor, Tensor)>>,
     ) -> Tensor {
         let (batch, length) = (x.size()[0], x.size()[1]);
@@ -449,8 +451,9 @@ impl DecoderLayer {
             *slot = Some((key.shallow_clone(), value.shallow_clone()));
         }
         let grouped = key.size()[1] != query.size()[1];
+        let (allowed, causal) = mask.arguments();
         let attended = Tensor::scaled_dot_product_attention(
-            &query, &key, &value, mask, 0.0, false, None, grouped,
+            &query, &key, &value, allowed, 0.0, causal, None, grouped,
         );
         self.out.forward(&attended.transpose(1, 2).flatten(2, 3))
     }

@@ -92,8 +92,20 @@ pub enum Mask {
     Full,
     /// A position sees itself and what lies before it.
     Causal,
-    /// `[B, 1, S, S]` bool, true where the query (third dimension) sees the key (fourth).
+    /// Bool, broadcast to `[B, heads, S, T]`, true where the query (third dimension) sees the
+    /// key (fourth).
     Allowed(Tensor),
+}
+
+impl Mask {
+    /// As libtorch's attention takes it: a mask, and whether it is causal without one.
+    pub(super) fn arguments(&self) -> (Option<&Tensor>, bool) {
+        match self {
+            Self::Full => (None, false),
+            Self::Causal => (None, true),
+            Self::Allowed(allowed) => (Some(allowed), false),
+        }
+    }
 }
 
 /// A stack of pre-norm layers without a final norm.
@@ -203,11 +215,7 @@ pub fn attend(query: &Tensor, key: &Tensor, value: &Tensor, heads: i64, mask: &M
         let (batch, length) = (x.size()[0], x.size()[1]);
         x.view([batch, length, heads, -1]).transpose(1, 2)
     };
-    let (allowed, causal) = match mask {
-        Mask::Full => (None, false),
-        Mask::Causal => (None, true),
-        Mask::Allowed(allowed) => (Some(allowed), false),
-    };
+    let (allowed, causal) = mask.arguments();
     let (query, key, value) = (split(query), split(key), split(value));
     Tensor::scaled_dot_product_attention(&query, &key, &value, allowed, 0.0, causal, None, false)
         .transpose(1, 2)

@@ -289,7 +289,15 @@ impl Recipe {
         take_tower(&params, &tower)?;
         let config = model.config().clone();
         let artwork = self.artwork()?;
-        let (train, held_out) = self.pictures(&artwork, settings.variants);
+        // Taste shows in few subjects as well as in many, and each picture's features are kept.
+        let some = |split| {
+            let mut pictures = artwork.pictures_of(split);
+            pictures.retain(|&i| artwork.picture(i).subject % VLM_SUBJECTS_STRIDE == 0);
+            pictures
+        };
+        let draw =
+            |split| PictureBank::draw(&artwork, &some(split), settings.variants, self.device);
+        let (train, held_out) = (draw(Split::Train), draw(Split::HeldOut));
         let fixed: Vec<(String, Tensor)> = params
             .taken()
             .into_iter()
@@ -570,6 +578,9 @@ fn copy(from: &Path, to: &Path) -> Result<(), TrainError> {
     })
 }
 
+/// One subject in this many is shown to the vision-language model.
+const VLM_SUBJECTS_STRIDE: usize = 4;
+
 /// Where the vision tower's names begin in the vision-language model.
 const TOWER: &str = "vision_tower.";
 
@@ -586,7 +597,28 @@ fn take_tower(vlm: &Params, tower: &Params) -> Result<(), TrainError> {
                 "the image encoder has no tensor `{name}` for the VLM"
             ))
         })?;
-        tch::no_grad(|| parameter.tensor.copy_(&source.tensor));
+        let tensor = match name == POSITIONS {
+            true => stretched(&source.tensor, parameter.tensor.size()[0]),
+            false => source.tensor.shallow_clone(),
+        };
+        tch::no_grad(|| parameter.tensor.copy_(&tensor));
     }
     Ok(())
+}
+
+/// The position embeddings of the image tower.
+const POSITIONS: &str = "embeddings.position_embedding.weight";
+
+/// Position embeddings `[n², c]` of a square grid, bicubically stretched to `count` of another.
+fn stretched(positions: &Tensor, count: i64) -> Tensor {
+    let (from, channels) = (positions.size()[0], positions.size()[1]);
+    let side = |count: i64| (count as f64).sqrt().round() as i64;
+    let grid = positions
+        .to_kind(Kind::Float)
+        .view([1, side(from), side(from), channels]);
+    grid.permute([0, 3, 1, 2])
+        .upsample_bicubic2d([side(count), side(count)], false, None, None)
+        .flatten(2, 3)
+        .squeeze_dim(0)
+        .tr()
 }

@@ -17,7 +17,7 @@ use crate::data::captions::with_article;
 use crate::data::split::Split;
 use crate::data::tokenizer::{IMAGE, PAD, TURN_END, Tokenizer};
 use crate::diffusion::Noise;
-use crate::evaluation::axes::{AxisValues, measure};
+use crate::evaluation::axes::{Axis, AxisValues, measure};
 use crate::evaluation::population::{Choice, Person};
 use crate::evaluation::taste;
 use crate::networks::layers::Linear;
@@ -56,7 +56,7 @@ pub(super) struct VlmParts {
 pub(super) struct Vlm {
     model: LlavaOnevision,
     params: Params,
-    head: ChoiceHead,
+    head: Heads,
     words: Words,
     train: Gallery,
     held_out: Gallery,
@@ -78,12 +78,14 @@ impl Vlm {
             held_out,
             batch,
         } = parts;
+        let hidden = model.config().text_config.hidden_size;
+        let channels = model.config().vision_config.hidden_size;
         let gallery = |bank: &PictureBank| Gallery::new(&model, &params, &artwork, bank);
         Ok(Self {
             train: gallery(&train)?,
             held_out: gallery(&held_out)?,
             words: Words::new(tokenizer)?,
-            head: ChoiceHead::new(&params, model.config().vision_config.hidden_size)?,
+            head: Heads::new(&params, hidden, channels)?,
             model,
             params,
             batch,
@@ -128,7 +130,7 @@ impl Stage for Vlm {
     fn parameters(&self) -> Vec<Parameter> {
         let mut all = self.params.taken_as("vlm");
         all.retain(|parameter| !parameter.name.starts_with("vlm/vision_tower."));
-        all.extend(self.head.params.taken_as("choice_head"));
+        all.extend(self.head.params.taken_as("heads"));
         all
     }
 
@@ -202,13 +204,38 @@ impl Stage for Vlm {
         let loss_of = |odds: &Tensor| (-odds).softplus().mean(Kind::Float);
         let choice = (loss_of(&from_prompt) + loss_of(&from_answer)) / 2.0;
         let right = from_answer.gt(0.0).to_kind(Kind::Float).mean(Kind::Float);
-        let loss = &description + &choice;
+        // The axes that each picture has, told by the token after it, and how far the preferred
+        // pictures are ahead on them: dense signals for what a description says in few words.
+        let after_pictures: Vec<i64> = texts
+            .iter()
+            .enumerate()
+            .flat_map(|(i, text)| text.after_pictures.iter().map(move |&p| offset(i, p)))
+            .collect();
+        let axes: Vec<f32> = rows
+            .iter()
+            .flat_map(|&row| self.train.axes[row].0)
+            .collect();
+        let seen = self.head.axes_loss(&at(&after_pictures), &axes);
+        let leads: Vec<f32> = conversations
+            .iter()
+            .flat_map(|conversation| conversation.lead(&self.train))
+            .collect();
+        let lead = (self
+            .head
+            .lead_loss(&at(&ends(|text| text.prompt - 1)), &leads)
+            + self
+                .head
+                .lead_loss(&at(&ends(|text| text.ids.len() - 2)), &leads))
+            / 2.0;
+        let loss = &description + &choice + &seen + &lead;
         (
             loss,
             vec![
                 ("description", description),
                 ("choice", choice),
                 ("right", right),
+                ("seen", seen),
+                ("lead", lead),
             ],
         )
     }
@@ -300,6 +327,8 @@ struct Text {
     ids: Vec<i64>,
     /// Length of the prompt.
     prompt: usize,
+    /// Where the token after each picture is.
+    after_pictures: Vec<usize>,
 }
 
 impl Words {
@@ -333,7 +362,13 @@ impl Words {
         let prompt = ids.len();
         ids.extend(self.encode(&conversation.description(gallery)));
         ids.push(self.turn_end);
-        Text { ids, prompt }
+        let after = |i: &usize| ids[i - 1] == self.image && ids[*i] != self.image;
+        let after_pictures = (1..prompt).filter(after).collect();
+        Text {
+            ids,
+            prompt,
+            after_pictures,
+        }
     }
 
     fn fill_after(&self, ids: &[i64], length: usize) -> Vec<i64> {
@@ -368,6 +403,14 @@ impl Conversation {
         self.pairs
             .into_iter()
             .flat_map(|(preferred, rejected)| [preferred, rejected])
+    }
+
+    /// How far the preferred pictures are ahead of the others on each axis, on the mean.
+    fn lead(&self, gallery: &Gallery) -> [f32; Axis::ALL.len()] {
+        Axis::ALL.map(|axis| {
+            let ahead = |&(a, b): &(usize, usize)| gallery.axes[a][axis] - gallery.axes[b][axis];
+            self.pairs.iter().map(ahead).sum::<f32>() / PAIRS as f32
+        })
     }
 
     fn description(&self, gallery: &Gallery) -> String {
@@ -458,24 +501,30 @@ impl Gallery {
     }
 }
 
-/// Tells from a person's state which pictures the person likes. Trained beside the model to
-/// bring the taste into its states; no part of it.
-struct ChoiceHead {
+/// What is read off the states beside the next token: which pictures the person likes, and the
+/// axes of what was shown. Trained beside the model to bring the taste into its states; no part
+/// of it.
+struct Heads {
     person: Linear,
     picture: [Linear; 2],
+    axes: Linear,
+    lead: Linear,
     params: Params,
 }
 
-impl ChoiceHead {
-    fn new(model: &Params, picture_channels: i64) -> Result<Self, WeightsError> {
+impl Heads {
+    fn new(model: &Params, hidden: i64, picture_channels: i64) -> Result<Self, WeightsError> {
         let params = Params::random(1, model.kind(), model.device());
-        let hidden = 2 * CHOICE_DIM;
+        let inner = 2 * CHOICE_DIM;
+        let axes = Axis::ALL.len() as i64;
         Ok(Self {
-            person: Linear::new(&params.sub("person"), picture_channels, CHOICE_DIM)?,
+            person: Linear::new(&params.sub("person"), hidden, CHOICE_DIM)?,
             picture: [
-                Linear::new(&params.sub("picture.0"), picture_channels, hidden)?,
-                Linear::new(&params.sub("picture.1"), hidden, CHOICE_DIM)?,
+                Linear::new(&params.sub("picture.0"), picture_channels, inner)?,
+                Linear::new(&params.sub("picture.1"), inner, CHOICE_DIM)?,
             ],
+            axes: Linear::new(&params.sub("axes"), hidden, axes)?,
+            lead: Linear::new(&params.sub("lead"), hidden, axes)?,
             params,
         })
     }
@@ -491,4 +540,23 @@ impl ChoiceHead {
         let hidden = self.picture[0].forward(&mean).gelu("none");
         self.picture[1].forward(&hidden).to_kind(Kind::Float)
     }
+
+    /// Mean squared error of the axes of the pictures before `states` (`[N, hidden]`); `axes`
+    /// are the measured ones, row by row.
+    fn axes_loss(&self, states: &Tensor, axes: &[f32]) -> Tensor {
+        mean_squared(&self.axes.forward(states), axes)
+    }
+
+    /// Mean squared error of how far the preferred pictures are ahead on each axis.
+    fn lead_loss(&self, states: &Tensor, leads: &[f32]) -> Tensor {
+        mean_squared(&self.lead.forward(states), leads)
+    }
+}
+
+fn mean_squared(answered: &Tensor, wanted: &[f32]) -> Tensor {
+    let wanted = Tensor::from_slice(wanted).view(answered.size().as_slice());
+    let wanted = wanted.to_device(answered.device());
+    answered
+        .to_kind(Kind::Float)
+        .mse_loss(&wanted, tch::Reduction::Mean)
 }
