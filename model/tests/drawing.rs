@@ -1,5 +1,9 @@
 //! What a request may count on: the same picture for the same request, strength and blend
 //! exactly as they are defined, and a preference branch that is nothing until it is trained.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test that panics has failed the test"
+)]
 
 use std::path::Path;
 use std::sync::mpsc::channel;

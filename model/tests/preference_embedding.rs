@@ -1,4 +1,8 @@
 //! The embedding depends on what a person saw and chose, not on how the pictures were stored.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test that panics has failed the test"
+)]
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};

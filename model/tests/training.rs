@@ -1,4 +1,8 @@
 //! A training that is stopped and continued is the same as one that is not.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test that panics has failed the test"
+)]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -2,6 +2,10 @@
 //! they are, and each output tensor must agree to ‖a−b‖₂/‖b‖₂ < 1e-4 in f32.
 //!
 //! `PREDILECT_PARITY_FIXTURES` names another folder of cases.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test that panics has failed the test"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -256,7 +256,7 @@ impl TimestepBlock {
         let parts = embedding.chunk(self.conditions.len() as i64 + 1, 1);
         let mut scale_shift = self.mapper.forward(&parts[0]);
         for (mapper, part) in self.conditions.iter().zip(&parts[1..]) {
-            scale_shift = scale_shift + mapper.forward(part);
+            scale_shift += mapper.forward(part);
         }
         let both = scale_shift.unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
         x * (1.0 + &both[0]) + &both[1]
@@ -385,7 +385,7 @@ impl AttentionBlock {
         let (key, value) = (heads(self.to_k.forward(&kv)), heads(self.to_v.forward(&kv)));
         let mut attended = attend(&query, &key, &value);
         if let Some(preference) = preference {
-            attended = attended + preference.attend(self.index, &query);
+            attended += preference.attend(self.index, &query);
         }
         let merged = attended
             .transpose(1, 2)
@@ -636,7 +636,7 @@ impl StableCascadeUNet {
             [h, w]
         };
         if let (Some(mapper), Some(effnet)) = (&self.effnet_mapper, input.effnet) {
-            x = x + mapper.forward(&resize_bilinear(effnet, size));
+            x += mapper.forward(&resize_bilinear(effnet, size));
         }
         if let Some(mapper) = &self.pixels_mapper {
             let channels = self.config.pixel_mapper_in_channels.unwrap_or(3);

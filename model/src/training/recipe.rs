@@ -37,7 +37,7 @@ use crate::preference::embedding::PreferenceEmbedder;
 use crate::weights::{Component, ModelFolder, Params, WeightsError};
 
 /// Sets the judge's random start apart from all other networks'.
-const JUDGE_SEED: u64 = 0x6a75_6467_65;
+const JUDGE_SEED: u64 = 0x006a_7564_6765;
 
 /// What a training run is told from outside.
 #[derive(Debug, Clone)]

@@ -185,7 +185,7 @@ pub fn train(
         if let Some(line) = progress.line(&state, norm, last) {
             writeln!(metrics_file, "{line}").map_err(io(&metrics_path))?;
         }
-        if last || state.step % options.sample_every == 0 {
+        if last || state.step.is_multiple_of(options.sample_every) {
             let numbers =
                 optimizer.with_ema(|| tch::no_grad(|| stage.evaluate(&options.dir, state.step)))?;
             let mut object = serde_json::Map::new();

@@ -1,5 +1,9 @@
 //! HTTP tests against the real router with a real, randomly initialised mini model: a
 //! module per resource, laid out like the routes.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test that panics has failed the test"
+)]
 
 mod choices;
 mod crash;
