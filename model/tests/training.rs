@@ -5,8 +5,8 @@
 )]
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use predilect_model::training::{
@@ -14,6 +14,9 @@ use predilect_model::training::{
 };
 use predilect_model::weights::{Init, Parameter, Params};
 use tch::{Device, Kind, Tensor};
+
+/// torch's generator belongs to the process, which in use trains one stage; tests take turns.
+static GENERATOR: Mutex<()> = Mutex::new(());
 
 /// Fits y = x·W to a fixed W; stops itself at a step when told to.
 struct Regression {
@@ -95,6 +98,7 @@ fn finished(kind: Kind, dir: &Path) -> Vec<f32> {
 
 #[test]
 fn training_fits_in_f32_and_in_bf16() {
+    let _turn = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     for kind in [Kind::Float, Kind::BFloat16] {
         let dir = tempfile::tempdir().unwrap();
         let weight = finished(kind, dir.path());
@@ -107,6 +111,7 @@ fn training_fits_in_f32_and_in_bf16() {
 
 #[test]
 fn a_stopped_training_goes_on_as_if_it_had_not_been() {
+    let _turn = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     let unbroken = tempfile::tempdir().unwrap();
     let expected = finished(Kind::Float, unbroken.path());
 
@@ -120,6 +125,7 @@ fn a_stopped_training_goes_on_as_if_it_had_not_been() {
 
 #[test]
 fn a_checkpoint_of_another_network_is_refused() {
+    let _turn = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     finished(Kind::Float, dir.path());
     struct Other(Params);
