@@ -192,6 +192,7 @@ async fn a_running_generation_stops_when_it_is_cancelled() {
         .unwrap() as u32;
     let body = json!({"prompt": "a dog", "count": 8, "steps": steps});
     let generation = person.generate(&body).await;
+    person.begins(&generation.id.0).await;
     let path = format!("/api/v1/generations/{}", generation.id);
     let cancelled = person
         .delete(&path)

@@ -9,7 +9,7 @@ use std::{
 };
 
 use image::RgbImage;
-use predilect_api::{Choice, Generation, Pair, Profile, ProfileState};
+use predilect_api::{Choice, Generation, GenerationState, Pair, Profile, ProfileState};
 use predilect_model::{
     device::{DeviceChoice, DtypeChoice},
     engine::{Engine, EngineConfig},
@@ -388,6 +388,16 @@ impl Person {
             .await
             .expect_status(StatusCode::OK)
             .read()
+    }
+
+    /// Returns once the generation is being drawn.
+    pub(crate) async fn begins(&self, id: &str) {
+        let begun = async {
+            while self.generation(id).await.state == GenerationState::Queued {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, begun).await.unwrap();
     }
 
     /// Follows a generation to the end of its stream.
