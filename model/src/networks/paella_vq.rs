@@ -4,7 +4,7 @@
 use tch::Tensor;
 
 use super::layers::{
-    Conv2d, Conv2dOptions, ConvTranspose2d, Linear, channels_first, channels_last, plain_layer_norm,
+    Conv2d, Conv2dOptions, ConvTranspose2d, Linear, channels_first, channels_last,
 };
 use crate::weights::{Init, Params, WeightsError};
 
@@ -74,16 +74,20 @@ impl MixingResidualBlock {
 
     fn forward(&self, x: &Tensor) -> Tensor {
         let m: Vec<Tensor> = self.gammas.unbind(0);
+        let channels = x.size()[1];
+        // The scalars go into the norm as its weight and bias: no passes of their own.
         let modulated = |x: &Tensor, scale: &Tensor, shift: &Tensor| {
-            plain_layer_norm(&channels_last(x)) * (scale + 1.0) + shift
+            let spread = |scalar: &Tensor| scalar.expand([channels], false).contiguous();
+            let (weight, bias) = (spread(&(scale + 1.0)), spread(shift));
+            channels_last(x).layer_norm([channels], Some(&weight), Some(&bias), 1e-6, true)
         };
         let padded = channels_first(&modulated(x, &m[0], &m[1])).replication_pad2d([1, 1, 1, 1]);
-        let x = x + self.depthwise.forward(&padded) * &m[2];
+        let x = x.addcmul(&self.depthwise.forward(&padded), &m[2]);
         let mixed = self
             .expand
             .forward(&modulated(&x, &m[3], &m[4]))
             .gelu("none");
-        x + channels_first(&self.contract.forward(&mixed)) * &m[5]
+        x.addcmul(&channels_first(&self.contract.forward(&mixed)), &m[5])
     }
 }
 
@@ -230,7 +234,9 @@ impl PaellaVq {
     /// about zero mean and unit variance (for the default two levels). `train` normalises
     /// by the batch's own statistics and updates the running ones.
     pub fn encode(&self, pictures: &Tensor, train: bool) -> Tensor {
+        // Into channels-last order once; every block keeps it.
         let patches = pictures.pixel_unshuffle(self.config.up_down_scale_factor);
+        let patches = channels_first(&channels_last(&patches).contiguous());
         let mut x = self.in_block.forward(&patches);
         for layer in &self.down {
             x = layer.forward(&x);
@@ -251,7 +257,7 @@ impl PaellaVq {
 
     /// Latents `[B, latent_channels, h, w]` to pictures `[B, 3, 4h, 4w]`, not clamped.
     pub fn decode(&self, latents: &Tensor) -> Tensor {
-        let mut x = latents.shallow_clone();
+        let mut x = channels_first(&channels_last(latents).contiguous());
         for layer in &self.up {
             x = layer.forward(&x);
         }

@@ -259,7 +259,7 @@ impl TimestepBlock {
             scale_shift += mapper.forward(part);
         }
         let both = scale_shift.unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
-        x * (1.0 + &both[0]) + &both[1]
+        both[1].addcmul(x, &(&both[0] + 1.0))
     }
 }
 
@@ -321,7 +321,8 @@ impl ResBlock {
     fn global_response_norm(&self, x: &Tensor) -> Tensor {
         let norm = x.norm_scalaropt_dim(2.0, [1, 2], true);
         let relative = &norm / (norm.mean_dim([-1i64].as_slice(), true, None) + 1e-6);
-        &self.gamma * (x * relative) + &self.beta + x
+        // γ·x·relative + β + x with one pass over x, the largest tensor of the block.
+        self.beta.addcmul(x, &(&self.gamma * relative + 1.0))
     }
 }
 

@@ -84,6 +84,16 @@ impl StageB {
     }
 }
 
+/// Timesteps of one batch, evenly spread (less variance than independent draws) and with five
+/// in eight above one half: at high noise the decoder has nothing but its condition to go by,
+/// and only there does the encoder learn what to keep.
+fn timesteps(batch: usize, noise: &mut Noise) -> Vec<f32> {
+    let offset = noise.unit();
+    (0..batch)
+        .map(|i| 1.0 - (1.0 - (i as f32 + offset) / batch as f32).max(0.0).powf(1.5))
+        .collect()
+}
+
 impl Stage for StageB {
     fn name(&self) -> &'static str {
         "stage-b"
@@ -146,8 +156,7 @@ impl Stage for StageB {
 
         let target = self.targets(&pictures);
         let epsilon = target.randn_like();
-        let t: Vec<f32> = (0..batch).map(|_| noise.unit()).collect();
-        let t = Tensor::from_slice(&t).to_device(device);
+        let t = Tensor::from_slice(&timesteps(self.parts.batch, noise)).to_device(device);
         let scheduler = &self.parts.scheduler;
         let noised = scheduler.add_noise(&target, &epsilon, &t);
         let wanted = scheduler.target(&target, &epsilon, &t).to_kind(Kind::Float);
