@@ -2,6 +2,8 @@
 //!
 //! A folder with two files: `index.json` (styles, subjects, pictures) and `pixels.rgba`, the
 //! pictures one after the other, each 128×128 RGBA8 with straight alpha, in the index's order.
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
@@ -14,8 +16,8 @@ use super::{DataError, PICTURE_SIZE};
 /// Bytes of one picture.
 pub const PICTURE_BYTES: usize = (PICTURE_SIZE * PICTURE_SIZE * 4) as usize;
 
-pub(super) const INDEX_FILE: &str = "index.json";
-pub(super) const PIXELS_FILE: &str = "pixels.rgba";
+const INDEX_FILE: &str = "index.json";
+const PIXELS_FILE: &str = "pixels.rgba";
 
 /// One of the styles the subjects are drawn in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,17 +76,17 @@ impl From<PictureRef> for (usize, usize) {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Index {
+struct Index {
     /// What the set was made from; another value means it must be built anew.
-    pub(super) fingerprint: String,
-    pub(super) size: u32,
-    pub(super) styles: Vec<Style>,
-    pub(super) subjects: Vec<Subject>,
-    pub(super) pictures: Vec<PictureRef>,
+    fingerprint: String,
+    size: u32,
+    styles: Vec<Style>,
+    subjects: Vec<Subject>,
+    pictures: Vec<PictureRef>,
 }
 
 impl Index {
-    pub(super) fn read(dir: &Path) -> Result<Self, DataError> {
+    fn read(dir: &Path) -> Result<Self, DataError> {
         let path = dir.join(INDEX_FILE);
         let text = std::fs::read(&path).map_err(|error| DataError::Set {
             path: path.clone(),
@@ -94,6 +96,70 @@ impl Index {
             path,
             reason: format!("not an index: {error}"),
         })
+    }
+}
+
+/// Writes a set, picture by picture.
+pub struct ArtworkWriter {
+    dir: PathBuf,
+    pixels: BufWriter<File>,
+    pictures: Vec<PictureRef>,
+}
+
+impl ArtworkWriter {
+    /// Begins a set in a folder that is there and that nobody reads yet.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn create(dir: &Path) -> Result<Self, DataError> {
+        let path = dir.join(PIXELS_FILE);
+        Ok(Self {
+            dir: dir.to_owned(),
+            pixels: BufWriter::new(File::create(&path).map_err(DataError::io(&path))?),
+            pictures: Vec::new(),
+        })
+    }
+
+    /// Adds a picture: 128×128 RGBA8 with straight alpha.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    ///
+    /// # Panics
+    /// When `rgba` is not [`PICTURE_BYTES`] long.
+    pub fn add(&mut self, picture: PictureRef, rgba: &[u8]) -> Result<(), DataError> {
+        assert_eq!(rgba.len(), PICTURE_BYTES, "pictures of a set have one size");
+        let written = self.pixels.write_all(rgba);
+        written.map_err(DataError::io(self.dir.join(PIXELS_FILE)))?;
+        self.pictures.push(picture);
+        Ok(())
+    }
+
+    /// Ends the set with what its pictures refer to. `fingerprint` says what it was made from.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn finish(
+        self,
+        fingerprint: String,
+        styles: Vec<Style>,
+        subjects: Vec<Subject>,
+    ) -> Result<(), DataError> {
+        let path = self.dir.join(PIXELS_FILE);
+        let flushed = self.pixels.into_inner().map_err(|error| error.into_error());
+        let synced = flushed.and_then(|file| file.sync_all());
+        synced.map_err(DataError::io(&path))?;
+        let index = Index {
+            fingerprint,
+            size: PICTURE_SIZE,
+            styles,
+            subjects,
+            pictures: self.pictures,
+        };
+        let path = self.dir.join(INDEX_FILE);
+        let text =
+            serde_json::to_vec(&index).expect("an index of strings and numbers is valid JSON");
+        std::fs::write(&path, text).map_err(DataError::io(&path))
     }
 }
 

@@ -1,12 +1,8 @@
 //! Building the artwork set: fetch, join, render, write, rename into place.
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::artwork::{
-    Artwork, INDEX_FILE, Index, PICTURE_BYTES, PIXELS_FILE, PictureRef, Style, Subject,
-};
+use super::artwork::{Artwork, ArtworkWriter, PictureRef, Style, Subject};
 use super::join::{self, Drawing, JoinedStyle};
 use super::sources::{EMOJIBASE, EMOJILIB, SOURCES};
 use super::split::split;
@@ -165,9 +161,7 @@ fn write_set(
         })
         .collect();
 
-    let path = dir.join(PIXELS_FILE);
-    let mut pixels = BufWriter::new(File::create(&path).map_err(DataError::io(&path))?);
-    let mut pictures = Vec::with_capacity(jobs.len());
+    let mut set = ArtworkWriter::create(dir)?;
     let mut skipped = Vec::new();
     for (number, chunk) in jobs.chunks(CHUNK).enumerate() {
         progress(BuildProgress::Rendering {
@@ -176,11 +170,7 @@ fn write_set(
         });
         for ((picture, _), rendered) in chunk.iter().zip(render_chunk(chunk, joined, threads)) {
             match rendered {
-                Ok(rgba) => {
-                    debug_assert_eq!(rgba.len(), PICTURE_BYTES);
-                    pixels.write_all(&rgba).map_err(DataError::io(&path))?;
-                    pictures.push(*picture);
-                }
+                Ok(rgba) => set.add(*picture, &rgba)?,
                 Err(broken) => skipped.push(Skipped {
                     style: SOURCES[picture.style].id.to_owned(),
                     code: codes[picture.subject].clone(),
@@ -193,24 +183,12 @@ fn write_set(
         done: jobs.len(),
         total: jobs.len(),
     });
-    let pixels = pixels
-        .into_inner()
-        .map_err(|error| DataError::io(&path)(error.into_error()))?;
-    pixels.sync_all().map_err(DataError::io(&path))?;
-
-    let index = Index {
+    let subjects = codes.iter().map(|code| subject_entry(code, words));
+    set.finish(
         fingerprint,
-        size: PICTURE_SIZE,
-        styles: SOURCES.iter().map(style_entry).collect(),
-        subjects: codes
-            .iter()
-            .map(|code| subject_entry(code, words))
-            .collect(),
-        pictures,
-    };
-    let path = dir.join(INDEX_FILE);
-    let text = serde_json::to_vec(&index).expect("an index of strings and numbers is valid JSON");
-    std::fs::write(&path, text).map_err(DataError::io(&path))?;
+        SOURCES.iter().map(style_entry).collect(),
+        subjects.collect(),
+    )?;
     Ok(skipped)
 }
 

@@ -2,9 +2,7 @@
 //! reader on a tiny set.
 use std::path::Path;
 
-use super::artwork::{
-    Artwork, INDEX_FILE, Index, PICTURE_BYTES, PIXELS_FILE, PictureRef, Style, Subject,
-};
+use super::artwork::{Artwork, ArtworkWriter, PICTURE_BYTES, PictureRef, Style, Subject};
 use super::split::{Split, split, stable_hash};
 
 #[test]
@@ -46,22 +44,22 @@ fn tiny(dir: &Path) {
         subgroup: "tool".into(),
         split: side,
     };
-    let index = Index {
-        fingerprint: "tiny".into(),
-        size: super::PICTURE_SIZE,
-        styles: vec![style("flat", false), style("ink", true)],
-        subjects: vec![
-            subject("1f527", "wrench", Split::Train),
-            subject("1f528", "hammer", Split::HeldOut),
-        ],
-        pictures: [(0, 0), (0, 1), (1, 1)].map(PictureRef::from).to_vec(),
-    };
-    let pixels: Vec<u8> = [[200, 10, 20, 255], [0, 0, 0, 128], [0, 0, 0, 0]]
-        .iter()
-        .flat_map(|pixel| pixel.repeat(PICTURE_BYTES / 4))
-        .collect();
-    std::fs::write(dir.join(INDEX_FILE), serde_json::to_vec(&index).unwrap()).unwrap();
-    std::fs::write(dir.join(PIXELS_FILE), pixels).unwrap();
+    let subjects = vec![
+        subject("1f527", "wrench", Split::Train),
+        subject("1f528", "hammer", Split::HeldOut),
+    ];
+    let styles = vec![style("flat", false), style("ink", true)];
+    let pictures = [
+        ((0, 0), [200, 10, 20, 255]),
+        ((0, 1), [0, 0, 0, 128]),
+        ((1, 1), [0, 0, 0, 0]),
+    ];
+    let mut set = ArtworkWriter::create(dir).unwrap();
+    for (picture, pixel) in pictures {
+        let rgba = pixel.repeat(PICTURE_BYTES / 4);
+        set.add(PictureRef::from(picture), &rgba).unwrap();
+    }
+    set.finish("tiny".into(), styles, subjects).unwrap();
 }
 
 #[test]
@@ -84,7 +82,7 @@ fn a_set_reads_back_as_it_was_written() {
 fn a_truncated_set_is_refused_with_the_way_out() {
     let dir = tempfile::tempdir().unwrap();
     tiny(dir.path());
-    std::fs::write(dir.path().join(PIXELS_FILE), [0; 100]).unwrap();
+    std::fs::write(dir.path().join("pixels.rgba"), [0; 100]).unwrap();
     let error = Artwork::open(dir.path()).err().unwrap().to_string();
     assert!(error.contains("predilect data build"), "{error}");
 }

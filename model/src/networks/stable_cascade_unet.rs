@@ -386,7 +386,8 @@ impl AttentionBlock {
         let (key, value) = (heads(self.to_k.forward(&kv)), heads(self.to_v.forward(&kv)));
         let mut attended = attend(&query, &key, &value);
         if let Some(preference) = preference {
-            attended += preference.attend(self.index, &query);
+            // Not in place: the backward pass of the attention needs its own output.
+            attended = attended + preference.attend(self.index, &query);
         }
         let merged = attended
             .transpose(1, 2)

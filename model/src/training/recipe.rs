@@ -64,6 +64,8 @@ pub struct Recipe {
     pub init_from: Option<ModelFolder>,
     /// Keeps the latent encoder of the model folder as it is while Stage B trains.
     pub freeze_encoder: bool,
+    /// Time between checkpoints.
+    pub checkpoint_every: Duration,
     /// Everything random follows from it.
     pub seed: u64,
     /// Where the networks compute.
@@ -120,7 +122,7 @@ impl Recipe {
             warmup: 100,
             batch: settings.batch,
             seed: self.seed,
-            checkpoint_every: Duration::from_secs(120),
+            checkpoint_every: self.checkpoint_every,
             sample_every: match self.preset {
                 Preset::Cpu => 500,
                 Preset::Gpu => 1000,

@@ -90,7 +90,11 @@ impl StageB {
 fn timesteps(batch: usize, noise: &mut Noise) -> Vec<f32> {
     let offset = noise.unit();
     (0..batch)
-        .map(|i| 1.0 - (1.0 - (i as f32 + offset) / batch as f32).max(0.0).powf(1.5))
+        .map(|i| {
+            1.0 - (1.0 - (i as f32 + offset) / batch as f32)
+                .max(0.0)
+                .powf(1.5)
+        })
         .collect()
 }
 

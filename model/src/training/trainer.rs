@@ -1,7 +1,7 @@
 //! The loop that every stage shares: learning rate, checkpoints, progress, metrics, samples.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -154,11 +154,8 @@ pub fn train(
         eprintln!("{}: going on from step {}", state.stage, state.step);
     }
     let metrics_path = options.dir.join("metrics.jsonl");
-    let mut metrics_file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&metrics_path)
-        .map_err(io(&metrics_path))?;
+    let mut metrics_file =
+        continue_metrics(&metrics_path, state.step).map_err(io(&metrics_path))?;
 
     let mut saved = Instant::now();
     let mut progress = Progress::new(options, state.step);
@@ -247,6 +244,29 @@ fn load(dir: &Path, optimizer: &mut Optimizer) -> Result<Option<State>, TrainErr
     })?;
     optimizer.restore(&checkpoint)?;
     Ok(Some(state))
+}
+
+/// Opens the metrics to append to them, without the lines of steps after `step`: those were
+/// lost with a kill and will be done again. A line that a kill cut short goes, too.
+fn continue_metrics(path: &Path, step: u64) -> io::Result<File> {
+    let written = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        other => other?,
+    };
+    let done = |line: &&str| {
+        let line = serde_json::from_str::<serde_json::Value>(line);
+        line.is_ok_and(|line| line["step"].as_u64().is_some_and(|at| at <= step))
+    };
+    let mut kept: String = written.lines().filter(done).collect::<Vec<_>>().join("\n");
+    if !kept.is_empty() {
+        kept.push('\n');
+    }
+    if kept != written {
+        let whole = path.with_extension("jsonl.new");
+        fs::write(&whole, kept)?;
+        fs::rename(&whole, path)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path)
 }
 
 /// Averages what the steps report and says how it goes about once a second.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -52,6 +53,9 @@ pub(crate) struct TrainArgs {
     /// Train Stage B against the latent encoder that the model folder has, unchanged.
     #[arg(long)]
     freeze_encoder: bool,
+    /// Seconds between checkpoints: what a kill can cost at most.
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    checkpoint_every: u64,
     /// Everything random follows from it.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -134,6 +138,7 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         people: args.people,
         init_from: args.init_from.map(ModelFolder::new),
         freeze_encoder: args.freeze_encoder,
+        checkpoint_every: Duration::from_secs(args.checkpoint_every),
         seed: args.seed,
         device,
         kind: args.dtype.resolve(device),

@@ -1,0 +1,94 @@
+//! `predilect train` from nothing to a model that draws, and through a kill.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use predilect_model::weights::ModelFolder;
+use serde_json::Value;
+
+use crate::support::{Workplace, words};
+
+/// Long enough for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[test]
+fn every_stage_hands_on_to_the_next_and_the_model_draws() {
+    let place = Workplace::new();
+    place.run("train all --minutes 0.01 --batch 4 --prompts 3 --people 2 --dtype f32 --device cpu");
+    let model = ModelFolder::new(place.path("models/mini"));
+    assert_eq!(model.card().unwrap().name, "mini");
+
+    place.run("eval pictures --count 2 --out eval");
+    let report: Value =
+        serde_json::from_slice(&fs::read(place.path("eval/pictures.json")).unwrap()).unwrap();
+    assert_eq!(report["pictures"].as_array().unwrap().len(), 2);
+    assert!(report["ceiling_top5"].is_number(), "{report}");
+    let sheet = image::open(place.path("eval/pictures.png")).unwrap();
+    assert!(sheet.width() >= 128);
+
+    place.run("eval mirror --people 1 --seeds 2 --out eval");
+    let report: Value =
+        serde_json::from_slice(&fs::read(place.path("eval/mirror.json")).unwrap()).unwrap();
+    assert_eq!(report["pictures"], 2);
+    assert_eq!(
+        report["people"][0]["descriptions"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn a_killed_training_goes_on_from_its_checkpoint() {
+    let place = Workplace::new();
+    let command =
+        "train judge --minutes 30 --batch 4 --checkpoint-every 1 --dtype f32 --device cpu";
+    let checkpoint = place.path("train/judge/checkpoint.safetensors");
+    let mut killed = place.predilect(command).spawn().unwrap();
+    let started = Instant::now();
+    while !checkpoint.exists() {
+        assert!(started.elapsed() < PATIENCE, "no checkpoint was written");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // On Unix this is SIGKILL: nothing is told, nothing is tidied up.
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+
+    let continued = place.run(&command.replace("--minutes 30", "--minutes 0.2"));
+    let from = continued.split("going on from step ").nth(1).unwrap();
+    let from: u64 = from.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(from > 0);
+    let metrics = fs::read_to_string(place.path("train/judge/metrics.jsonl")).unwrap();
+    let steps: Vec<u64> = metrics
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["step"]
+                .as_u64()
+                .unwrap()
+        })
+        .collect();
+    assert!(steps.is_sorted(), "{steps:?}");
+    assert!(steps.last() > Some(&from), "{steps:?}");
+}
+
+#[test]
+fn a_stage_whose_forerunner_is_missing_says_which() {
+    let place = Workplace::new();
+    let output = place
+        .predilect("train stage-b --minutes 0.01")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = words(&output);
+    assert!(said.contains("predilect train stage-a"), "{said}");
+
+    let nowhere = tempfile::tempdir().unwrap();
+    let mut command = place.predilect("train judge");
+    let output = command
+        .env("PREDILECT_CACHE_DIR", nowhere.path())
+        .output()
+        .unwrap();
+    let said = words(&output);
+    assert!(said.contains("predilect data build"), "{said}");
+}
