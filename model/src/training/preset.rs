@@ -119,9 +119,12 @@ pub fn stage_c() -> StableCascadeUNetConfig {
         conditioning_dim: 256,
         block_out_channels: vec![256, 256],
         num_attention_heads: vec![4, 4],
-        down_num_layers_per_block: vec![2, 3],
-        up_num_layers_per_block: vec![3, 2],
+        down_num_layers_per_block: vec![2, 2],
+        up_num_layers_per_block: vec![2, 2],
         block_types_per_layer: vec![layer.clone(), layer],
+        // Nobody gives the official's further timestep conditions; two thirds of every
+        // timestep block would learn a constant.
+        timestep_conditioning_type: Vec::new(),
         clip_text_in_channels: Some(TEXT_DIM),
         clip_text_pooled_in_channels: TEXT_DIM,
         clip_image_in_channels: Some(TEXT_DIM),

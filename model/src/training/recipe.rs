@@ -16,6 +16,7 @@ use super::preset::{self, Preset, StageName, StageSettings};
 use super::stage_a::{StageA, latent_std};
 use super::stage_b::{StageB, StageBParts};
 use super::stage_c::{LatentBank, StageC};
+use super::trainer::export_config;
 use super::vlm::{Vlm, VlmParts};
 use super::{Budget, Stage, TrainError, TrainOptions, export, train};
 use crate::data::artwork::Artwork;
@@ -27,7 +28,7 @@ use crate::evaluation::population::Person;
 use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::latent_encoder::LatentEncoder;
 use crate::networks::llava_onevision::LlavaOnevision;
-use crate::networks::paella_vq::PaellaVq;
+use crate::networks::paella_vq::{PaellaVq, PaellaVqConfig};
 use crate::networks::preference_attention::{PreferenceAttention, PreferenceAttentionConfig};
 use crate::networks::previewer::{Previewer, PreviewerConfig};
 use crate::networks::siglip::SiglipVisionModel;
@@ -344,18 +345,22 @@ impl Recipe {
         let settings = self.settings(StageName::StageA);
         let (network, params) = self.network(Component::Vqgan, preset::stage_a(), PaellaVq::new)?;
         let (train, held_out) = self.pictures(&self.artwork()?, settings.variants);
-        let mut config = network.config().clone();
+        let config = network.config().clone();
         let mut stage = StageA::new(network, params, train, held_out, settings.batch);
-        let options = self.options(StageName::StageA);
-        let Some(weights) = super::train(&mut stage, &options)? else {
-            return Ok(Outcome::Stopped);
-        };
-        self.export(Component::Vqgan, &config, &weights)?;
-        // Stage B's latents are to have unit variance, as its noise has.
-        let (trained, _) = self.trained(Component::Vqgan, StageName::StageA, PaellaVq::new)?;
-        config.scale_factor = latent_std(&trained, stage.train_pictures(), self.kind);
-        self.export(Component::Vqgan, &config, &weights)?;
-        Ok(Outcome::Finished)
+        let outcome = self.finish(&mut stage, StageName::StageA, |weights| {
+            self.export(Component::Vqgan, &config, &weights)
+        })?;
+        if outcome == Outcome::Finished {
+            // Stage B's latents are to have unit variance, as its noise has.
+            let (trained, _) = self.trained(Component::Vqgan, StageName::StageA, PaellaVq::new)?;
+            let scale_factor = latent_std(&trained, stage.train_pictures(), self.kind);
+            let scaled = PaellaVqConfig {
+                scale_factor,
+                ..config
+            };
+            export_config(&self.model.component(Component::Vqgan), &scaled)?;
+        }
+        Ok(outcome)
     }
 
     fn stage_b(&self) -> Result<Outcome, TrainError> {
@@ -401,14 +406,14 @@ impl Recipe {
             }
             Ok(())
         })?;
-        match outcome {
-            Outcome::Finished => self.previewer(stage.train_pictures()),
-            Outcome::Stopped => Ok(outcome),
+        if outcome == Outcome::Finished {
+            self.previewer(stage.train_pictures())?;
         }
+        Ok(outcome)
     }
 
     /// Fits the previews to the trained encoder and writes what says how to use the model.
-    fn previewer(&self, pictures: &PictureBank) -> Result<Outcome, TrainError> {
+    fn previewer(&self, pictures: &PictureBank) -> Result<(), TrainError> {
         let stage = StageName::StageB;
         let (encoder, _) = self.trained(Component::LatentEncoder, stage, LatentEncoder::new)?;
         let config = PreviewerConfig {
@@ -432,8 +437,7 @@ impl Recipe {
             &[("weight".to_owned(), weight)],
         )?;
         let schedule = preset::schedule();
-        self.model.write_card(&preset::card(), &schedule)?;
-        Ok(Outcome::Finished)
+        Ok(self.model.write_card(&preset::card(), &schedule)?)
     }
 
     fn stage_c(&self) -> Result<Outcome, TrainError> {

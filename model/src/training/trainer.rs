@@ -359,10 +359,14 @@ pub fn export(
     file: &str,
     weights: &[(String, Tensor)],
 ) -> Result<(), TrainError> {
-    fs::create_dir_all(dir).map_err(|source| TrainError::Io {
-        path: dir.into(),
-        source,
-    })?;
+    export_config(dir, config)?;
+    let tensors = weights.iter().map(|(n, t)| (n.as_str(), t));
+    crate::weights::save(&dir.join(file), tensors)?;
+    Ok(())
+}
+
+/// Writes a component's `config.json`.
+pub(super) fn export_config(dir: &Path, config: &impl serde::Serialize) -> Result<(), TrainError> {
     let path = dir.join("config.json");
     let io = |source| TrainError::Io {
         path: path.clone(),
@@ -373,10 +377,7 @@ pub fn export(
         reason: e.to_string(),
     })?;
     text.push('\n');
-    File::create(&path)
-        .and_then(|mut f| f.write_all(text.as_bytes()))
-        .map_err(io)?;
-    let tensors = weights.iter().map(|(n, t)| (n.as_str(), t));
-    crate::weights::save(&dir.join(file), tensors)?;
-    Ok(())
+    fs::create_dir_all(dir)
+        .and_then(|()| fs::write(&path, text))
+        .map_err(io)
 }
