@@ -153,10 +153,11 @@ fn the_pairs_were_drawn_by_the_model_that_ships_and_it_draws() {
 #[test]
 fn all_networks_together_are_small_enough_to_ship() {
     fn bytes(dir: &Path) -> u64 {
-        let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
-        let size = |entry: std::fs::DirEntry| match entry.file_type().unwrap().is_dir() {
-            true => bytes(&entry.path()),
-            false => entry.metadata().unwrap().len(),
+        let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+        let size = |path: PathBuf| match path.extension().is_some_and(|e| e == "safetensors") {
+            true => path.metadata().unwrap().len(),
+            false if path.is_dir() => bytes(&path),
+            false => 0,
         };
         entries.map(size).sum()
     }

@@ -36,6 +36,11 @@ impl Noise {
         ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
     }
 
+    /// `count` whole numbers in 0..n, for n ≥ 1; one may come twice.
+    pub fn indices(&mut self, count: usize, n: usize) -> Vec<usize> {
+        (0..count).map(|_| self.below(n)).collect()
+    }
+
     /// `shape` f32 on the CPU, uniform in [-1, 1).
     pub fn uniform(&mut self, shape: &[i64]) -> Tensor {
         let count: i64 = shape.iter().product();

@@ -84,14 +84,9 @@ pub fn mirror(
             .map(|&(p, r)| (pool.axes[p], pool.axes[r]))
             .collect();
         let (axis, evidence) = taste::ranked(&values)[0];
-        let chosen = embed(
-            engine,
-            pairs.iter().map(|&(p, r)| pool.pair(p, r)).collect(),
-        )?;
-        let opposite = embed(
-            engine,
-            pairs.iter().map(|&(p, r)| pool.pair(r, p)).collect(),
-        )?;
+        let pairs: Vec<_> = pairs.iter().map(|&(p, r)| pool.pair(p, r)).collect();
+        let reversed = pairs.iter().map(PreferencePair::reversed).collect();
+        let (chosen, opposite) = (embed(engine, pairs)?, embed(engine, reversed)?);
         let descriptions = [chosen.description.clone(), opposite.description.clone()];
         let requests = [chosen, opposite].into_iter().flat_map(|preference| {
             (0..size.seeds).map(move |seed| Request {

@@ -132,6 +132,16 @@ impl Person {
         }
     }
 
+    /// Somebody who likes what this person dislikes, and is the same otherwise.
+    pub fn opposite(&self) -> Self {
+        let mut opposite = self.clone();
+        for want in &mut opposite.wants {
+            want.weight = -want.weight;
+            want.ideal = want.ideal.map(|ideal| -ideal);
+        }
+        opposite
+    }
+
     /// The person's number in the population.
     pub fn number(&self) -> u64 {
         self.number
@@ -218,6 +228,20 @@ mod tests {
         assert_ne!(Person::sample(1, 5).wants, Person::sample(2, 5).wants);
         let held_out = people(5000).filter(|p| p.split() == Split::HeldOut).count();
         assert!((900..1100).contains(&held_out), "{held_out}");
+    }
+
+    #[test]
+    fn opposites_disagree() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let mut disagreed = 0;
+        for person in people(1000) {
+            let mut any = || AxisValues(std::array::from_fn(|_| rng.random_range(-1.5..1.5)));
+            let (left, right) = (any(), any());
+            let prefers_left = |p: &Person| p.utility_of(&left) > p.utility_of(&right);
+            disagreed += u32::from(prefers_left(&person) != prefers_left(&person.opposite()));
+        }
+        // All but some of those with an ideal point, who may find both too far from it.
+        assert!(disagreed > 850, "{disagreed}");
     }
 
     #[test]

@@ -19,6 +19,17 @@ pub struct PreferencePair {
     pub rejected: RgbImage,
 }
 
+impl PreferencePair {
+    /// The same pair, chosen from the other way round.
+    pub fn reversed(&self) -> Self {
+        Self {
+            caption: self.caption.clone(),
+            preferred: self.rejected.clone(),
+            rejected: self.preferred.clone(),
+        }
+    }
+}
+
 /// The prompt for pairs with these captions, up to where the model begins to answer. Each pair
 /// has two [`IMAGE`] places, first the preferred picture, then the other one.
 ///

@@ -31,34 +31,21 @@ pub(super) fn split_pictures(artwork: &Artwork) -> (Vec<usize>, Vec<usize>) {
 /// Trains a [`Judge`] on subject and style, under changes that make it robust to the soft
 /// pictures that a generator draws.
 pub(super) struct JudgeStage {
-    judge: Judge,
-    params: Params,
-    artwork: Artwork,
-    train: PictureBank,
-    held_out: PictureBank,
-    batch: usize,
+    /// The network.
+    pub(super) judge: Judge,
+    /// Its parameters.
+    pub(super) params: Params,
+    /// What the pictures show.
+    pub(super) artwork: Artwork,
+    /// Pictures to train on.
+    pub(super) train: PictureBank,
+    /// Pictures to measure on.
+    pub(super) held_out: PictureBank,
+    /// Samples a step.
+    pub(super) batch: usize,
 }
 
 impl JudgeStage {
-    /// A stage over these pictures; `held_out` is only measured on.
-    pub(super) fn new(
-        judge: Judge,
-        params: Params,
-        artwork: Artwork,
-        train: PictureBank,
-        held_out: PictureBank,
-        batch: usize,
-    ) -> Self {
-        Self {
-            judge,
-            params,
-            artwork,
-            train,
-            held_out,
-            batch,
-        }
-    }
-
     /// Classes of these rows: `[n]` subjects and `[n]` styles, i64.
     fn classes(&self, bank: &PictureBank, rows: &[usize]) -> (Tensor, Tensor) {
         let pictures = || {
@@ -86,9 +73,7 @@ impl Stage for JudgeStage {
 
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
         let noise = &mut context.noise;
-        let rows: Vec<usize> = (0..self.batch)
-            .map(|_| noise.below(self.train.len()))
-            .collect();
+        let rows = noise.indices(self.batch, self.train.len());
         let pictures = self.train.batch(&rows, Kind::Float);
         let verdicts =
             self.judge

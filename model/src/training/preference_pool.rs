@@ -15,7 +15,6 @@ use crate::evaluation::axes::{AxisValues, measure};
 use crate::evaluation::population::{Choice, Person};
 use crate::pipeline::{DrawingRequest, Pipeline, draw};
 use crate::preference::conversation::{PAIRS, PreferencePair};
-use crate::preference::embedding::PreferenceEmbedder;
 use crate::weights::{Checkpoint, save};
 
 /// How many pictures are drawn, and how.
@@ -162,14 +161,9 @@ impl PicturePool {
         }
     }
 
-    /// Hidden states of one person's four choices, `[layers + 1, hidden]` f32 on the CPU.
-    pub(super) fn embed(
-        &self,
-        embedder: &PreferenceEmbedder,
-        person: &Person,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Tensor, TrainError> {
-        let pairs: Vec<PreferencePair> = (0..PAIRS)
+    /// Four choices of a person.
+    pub(super) fn choices(&self, person: &Person, rng: &mut ChaCha8Rng) -> Vec<PreferencePair> {
+        (0..PAIRS)
             .map(|_| {
                 let pair = self.choose(person, rng);
                 PreferencePair {
@@ -178,8 +172,7 @@ impl PicturePool {
                     rejected: self.pictures[pair.rejected].clone(),
                 }
             })
-            .collect();
-        Ok(embedder.embed(&pairs)?.hidden())
+            .collect()
     }
 }
 

@@ -34,6 +34,7 @@ use crate::networks::previewer::{Previewer, PreviewerConfig};
 use crate::networks::siglip::SiglipVisionModel;
 use crate::networks::stable_cascade_unet::StableCascadeUNet;
 use crate::pipeline::{Pipeline, open_tokenizer};
+use crate::preference::conversation::PreferencePair;
 use crate::preference::embedding::PreferenceEmbedder;
 use crate::weights::{Component, ModelFolder, Params, WeightsError};
 
@@ -335,7 +336,14 @@ impl Recipe {
         held_out.sort_by_key(|&i| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let train = PictureBank::draw(&artwork, &train, settings.variants, self.device);
         let held_out = PictureBank::draw(&artwork, &held_out, 1, self.device);
-        let mut stage = JudgeStage::new(judge, params, artwork, train, held_out, settings.batch);
+        let mut stage = JudgeStage {
+            judge,
+            params,
+            artwork,
+            train,
+            held_out,
+            batch: settings.batch,
+        };
         self.finish(&mut stage, StageName::Judge, |weights| {
             self.export(Component::Judge, &config, &weights)
         })
@@ -346,14 +354,20 @@ impl Recipe {
         let (network, params) = self.network(Component::Vqgan, preset::stage_a(), PaellaVq::new)?;
         let (train, held_out) = self.pictures(&self.artwork()?, settings.variants);
         let config = network.config().clone();
-        let mut stage = StageA::new(network, params, train, held_out, settings.batch);
+        let mut stage = StageA {
+            network,
+            params,
+            train,
+            held_out,
+            batch: settings.batch,
+        };
         let outcome = self.finish(&mut stage, StageName::StageA, |weights| {
             self.export(Component::Vqgan, &config, &weights)
         })?;
         if outcome == Outcome::Finished {
             // Stage B's latents are to have unit variance, as its noise has.
             let (trained, _) = self.trained(Component::Vqgan, StageName::StageA, PaellaVq::new)?;
-            let scale_factor = latent_std(&trained, stage.train_pictures(), self.kind);
+            let scale_factor = latent_std(&trained, &stage.train, self.kind);
             let scaled = PaellaVqConfig {
                 scale_factor,
                 ..config
@@ -530,21 +544,28 @@ impl Recipe {
         labels
     }
 
-    /// People to train on, each with one embedding of four choices.
+    /// People to train on, each with one embedding of four choices. Every second one is the
+    /// opposite of the one before and has answered the same pairs the other way round: what
+    /// tells their embeddings apart is the taste and nothing else.
     fn people_who_chose(
         &self,
         pool: &PicturePool,
         embedder: &PreferenceEmbedder,
         count: usize,
     ) -> Result<Vec<EmbeddedPerson>, TrainError> {
-        let mut people = Vec::with_capacity(count);
+        let mut people = Vec::with_capacity(count + 1);
         let trained = (0..)
             .map(|number| Person::sample(self.seed, number))
             .filter(|person| person.split() == Split::Train);
-        for person in trained.take(count) {
+        for person in trained.take(count.div_ceil(2)) {
             let mut noise = Noise::stream(self.seed, person.number());
-            let hidden = pool.embed(embedder, &person, noise.rng())?;
-            people.push(EmbeddedPerson { person, hidden });
+            let pairs = pool.choices(&person, noise.rng());
+            let reversed: Vec<_> = pairs.iter().map(PreferencePair::reversed).collect();
+            let opposite = person.opposite();
+            for (person, pairs) in [(person, pairs), (opposite, reversed)] {
+                let hidden = embedder.embed(&pairs)?.hidden();
+                people.push(EmbeddedPerson { person, hidden });
+            }
             eprint!(
                 "\rpreference: read the choices of {} of {count} people",
                 people.len()

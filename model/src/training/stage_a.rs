@@ -16,35 +16,16 @@ const LATENT_NOISE: f64 = 0.05;
 
 /// Trains a [`PaellaVq`] on reconstruction and on its codebook.
 pub(super) struct StageA {
-    network: PaellaVq,
-    params: Params,
-    train: PictureBank,
-    held_out: PictureBank,
-    batch: usize,
-}
-
-impl StageA {
-    /// A stage over these pictures; `held_out` is only measured on.
-    pub(super) fn new(
-        network: PaellaVq,
-        params: Params,
-        train: PictureBank,
-        held_out: PictureBank,
-        batch: usize,
-    ) -> Self {
-        Self {
-            network,
-            params,
-            train,
-            held_out,
-            batch,
-        }
-    }
-
-    /// The pictures trained on.
-    pub(super) fn train_pictures(&self) -> &PictureBank {
-        &self.train
-    }
+    /// The network.
+    pub(super) network: PaellaVq,
+    /// Its parameters.
+    pub(super) params: Params,
+    /// Pictures to train on.
+    pub(super) train: PictureBank,
+    /// Pictures to measure on.
+    pub(super) held_out: PictureBank,
+    /// Samples a step.
+    pub(super) batch: usize,
 }
 
 impl Stage for StageA {
@@ -58,9 +39,7 @@ impl Stage for StageA {
 
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
         let noise = &mut context.noise;
-        let rows: Vec<usize> = (0..self.batch)
-            .map(|_| noise.below(self.train.len()))
-            .collect();
+        let rows = noise.indices(self.batch, self.train.len());
         let pictures = self.train.batch(&rows, self.params.kind());
         let latents = self.network.encode(&pictures, true);
         let quantized = self.network.quantize(&latents);
@@ -128,8 +107,7 @@ fn edge_difference(difference: &Tensor) -> Tensor {
 /// Standard deviation of the encoder's latents over `pictures`: what makes
 /// `scale_factor` give latents of unit variance.
 pub(super) fn latent_std(network: &PaellaVq, pictures: &PictureBank, kind: Kind) -> f64 {
-    let mut noise = Noise::new(0);
-    let rows: Vec<usize> = (0..256).map(|_| noise.below(pictures.len())).collect();
+    let rows = Noise::new(0).indices(256, pictures.len());
     let latents = tch::no_grad(|| network.encode(&pictures.batch(&rows, kind), false));
     latents.to_kind(Kind::Float).std(true).double_value(&[])
 }

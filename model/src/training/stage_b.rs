@@ -121,9 +121,7 @@ impl Stage for StageB {
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
         let noise = &mut context.noise;
         let batch = self.parts.batch as i64;
-        let rows: Vec<usize> = (0..self.parts.batch)
-            .map(|_| noise.below(self.parts.train.len()))
-            .collect();
+        let rows = noise.indices(self.parts.batch, self.parts.train.len());
         let pictures = self.parts.train.batch(&rows, self.kind());
         let device = pictures.device();
         let condition = match &self.parts.encoder_params {

@@ -95,8 +95,7 @@ impl Stage for StageC {
 
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
         let noise = &mut context.noise;
-        let count = self.train.rows.len();
-        let rows: Vec<usize> = (0..self.batch).map(|_| noise.below(count)).collect();
+        let rows = noise.indices(self.batch, self.train.rows.len());
         let captions: Vec<String> = rows
             .iter()
             .map(|&r| self.caption(self.train.rows[r], noise))
@@ -128,15 +127,13 @@ impl Stage for StageC {
     fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError> {
         let subjects = self.artwork.subjects();
         let mut noise = Noise::new(7);
-        let trained: Vec<usize> = (0..self.train.rows.len()).collect();
-        let prompts: Vec<&str> = (0..SAMPLES)
-            .map(|_| {
-                let row = self.train.rows[trained[noise.below(trained.len())]];
-                subjects[self.artwork.picture(row.picture).subject]
-                    .label
-                    .as_str()
-            })
-            .collect();
+        let shown = noise.indices(SAMPLES, self.train.rows.len());
+        let label = |row: &usize| {
+            let picture = self.train.rows[*row].picture;
+            let subject = self.artwork.picture(picture).subject;
+            subjects[subject].label.as_str()
+        };
+        let prompts: Vec<&str> = shown.iter().map(label).collect();
         let no_text = Rc::new(self.encode(&[String::new()]));
         let requests = prompts
             .iter()

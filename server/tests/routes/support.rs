@@ -14,7 +14,6 @@ use predilect_model::{
     device::{DeviceChoice, DtypeChoice},
     engine::{Engine, EngineConfig},
     preference::pair_bank::PairBankWriter,
-    weights::mini,
 };
 use predilect_server::{
     config::{Config, HttpConfig, LimitConfig, ModelConfig, StorageConfig},
@@ -29,15 +28,9 @@ pub(crate) const PAIRS: usize = 9;
 /// Long enough for a busy machine, short enough to end a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A randomly initialised mini model, written once for all tests.
-pub(crate) fn model_folder() -> &'static Path {
-    static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    let write = || {
-        let folder = tempfile::tempdir().unwrap();
-        mini::write_random(folder.path(), 7).unwrap();
-        folder
-    };
-    FOLDER.get_or_init(write).path()
+/// The model that ships.
+pub(crate) fn model_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/mini")
 }
 
 /// One model for all tests, because they all run in one process.
