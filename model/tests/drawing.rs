@@ -12,7 +12,7 @@ use image::RgbImage;
 use predilect_model::device::{DeviceChoice, DtypeChoice};
 use predilect_model::diffusion::Noise;
 use predilect_model::engine::{
-    CancelToken, Engine, EngineConfig, EngineError, GenerateEvent, GenerateJob,
+    CancelToken, Engine, EngineConfig, EngineError, GenerateEvent, GenerateJob, Taste,
 };
 use predilect_model::preference::embedding::PreferenceEmbedding;
 use predilect_model::weights::{Checkpoint, Component, ModelFolder, mini, save};
@@ -66,7 +66,7 @@ fn job(seeds: &[u64]) -> GenerateJob {
         seeds: seeds.to_vec(),
         steps: 3,
         guidance: 3.0,
-        preferences: Vec::new(),
+        taste: Taste::Base,
         strength: 1.0,
         cancel: CancelToken::default(),
     }
@@ -98,7 +98,7 @@ fn taste(seed: u64) -> PreferenceEmbedding {
 
 fn with(preferences: Vec<(PreferenceEmbedding, f32)>, strength: f32) -> GenerateJob {
     GenerateJob {
-        preferences,
+        taste: Taste::Blend(preferences),
         strength,
         ..job(&[1])
     }

@@ -12,7 +12,9 @@ use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{RgbImage, imageops};
 use predilect_model::device::{DeviceChoice, DtypeChoice};
-use predilect_model::engine::{CancelToken, Engine, EngineConfig, GenerateEvent, GenerateJob};
+use predilect_model::engine::{
+    CancelToken, Engine, EngineConfig, GenerateEvent, GenerateJob, Taste,
+};
 use predilect_model::preference::conversation::PreferencePair;
 use predilect_model::preference::embedding::{PreferenceEmbedder, PreferenceEmbedding};
 use predilect_model::preference::pair_bank::{PairBank, PairBankWriter, Side};
@@ -122,7 +124,7 @@ fn the_pairs_were_drawn_by_the_model_that_ships_and_it_draws() {
         seeds: vec![1],
         steps: info.default_steps,
         guidance: info.default_guidance,
-        preferences: Vec::new(),
+        taste: Taste::Base,
         strength: 0.0,
         cancel: CancelToken::default(),
     };

@@ -19,6 +19,7 @@ enum Command {
     Train(commands::train::TrainArgs),
     Eval(commands::eval::EvalArgs),
     Pairs(commands::pairs::PairsArgs),
+    Users(commands::users::UsersArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -28,5 +29,6 @@ fn main() -> anyhow::Result<()> {
         Command::Train(args) => commands::train::run(args),
         Command::Eval(args) => commands::eval::run(args),
         Command::Pairs(args) => commands::pairs::run(args),
+        Command::Users(args) => commands::users::run(args),
     }
 }

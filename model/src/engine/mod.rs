@@ -117,12 +117,24 @@ pub struct GenerateJob {
     pub steps: u32,
     /// Guidance scale; 1 is without.
     pub guidance: f32,
-    /// Embeddings and their weights, normalised here; none is the base model.
-    pub preferences: Vec<(PreferenceEmbedding, f32)>,
+    /// Whose taste to draw for.
+    pub taste: Taste,
     /// Strength of the preference, 0 = off.
     pub strength: f32,
     /// Ends the job before its next step.
     pub cancel: CancelToken,
+}
+
+/// Whose taste a picture is drawn for.
+#[derive(Debug, Clone)]
+pub enum Taste {
+    /// Nobody's: the base model.
+    Base,
+    /// Everybody's at once: what the preference attention learned from all people together,
+    /// without being told who they are.
+    Population,
+    /// Of these embeddings by their weights, which are normalised; of none it is the base.
+    Blend(Vec<(PreferenceEmbedding, f32)>),
 }
 
 /// What happens to a job, in order; the last is `Done`, `Cancelled` or `Failed`.

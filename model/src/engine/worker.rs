@@ -7,11 +7,14 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use tch::{Device, Kind, Tensor};
 
 use super::preview::preview;
-use super::{Command, EngineConfig, EngineError, GenerateEvent, GenerateJob, ModelInfo, OnEvent};
+use super::{
+    Command, EngineConfig, EngineError, GenerateEvent, GenerateJob, ModelInfo, OnEvent, Taste,
+};
+use crate::networks::preference_attention::PreferenceAttention;
 use crate::networks::previewer::Previewer;
 use crate::pipeline::{Drawing, DrawingRequest, Pipeline, TextCondition, advance};
 use crate::preference::blend;
-use crate::preference::embedding::PreferenceEmbedder;
+use crate::preference::embedding::{PreferenceEmbedder, PreferenceEmbedding};
 use crate::weights::{Component, ModelFolder};
 
 /// A job's pictures: those waiting for a place in the batch and those under way.
@@ -127,18 +130,31 @@ impl Worker {
 
     fn prepare(&self, job: &GenerateJob) -> Result<(TextCondition, Option<Tensor>), EngineError> {
         let text = self.pipeline.encode_texts(&[&job.prompt])?;
-        if job.preferences.is_empty() || job.strength == 0.0 {
-            return Ok((text, None));
-        }
-        let adapter = self
-            .pipeline
-            .adapter
-            .as_ref()
-            .ok_or(EngineError::NoAdapter)?;
+        let blended = match &job.taste {
+            _ if job.strength == 0.0 => None,
+            Taste::Base => None,
+            Taste::Population => Some(self.adapter()?.population()),
+            Taste::Blend(preferences) if preferences.is_empty() => None,
+            Taste::Blend(preferences) => self.blended(preferences)?,
+        };
+        Ok((text, blended))
+    }
+
+    fn adapter(&self) -> Result<&PreferenceAttention, EngineError> {
+        let adapter = self.pipeline.adapter.as_ref();
+        adapter.ok_or(EngineError::NoAdapter)
+    }
+
+    /// Preference tokens `[1, n, d]` of a blend.
+    fn blended(
+        &self,
+        preferences: &[(PreferenceEmbedding, f32)],
+    ) -> Result<Option<Tensor>, EngineError> {
+        let adapter = self.adapter()?;
         let config = adapter.config();
         let expected = vec![config.embedding_layers, config.embedding_dim];
-        let mut tokens = Vec::with_capacity(job.preferences.len());
-        for (embedding, weight) in &job.preferences {
+        let mut tokens = Vec::with_capacity(preferences.len());
+        for (embedding, weight) in preferences {
             let hidden = embedding.hidden().to_device(self.pipeline.device);
             if hidden.size() != expected {
                 return Err(EngineError::ForeignEmbedding {
@@ -149,7 +165,7 @@ impl Worker {
             let projected = tch::no_grad(|| adapter.tokens(&hidden.unsqueeze(0)));
             tokens.push((projected, *weight));
         }
-        Ok((text, blend(&tokens)))
+        Ok(blend(&tokens))
     }
 
     fn drop_cancelled(&mut self) {

@@ -3,9 +3,11 @@
 //! [`measure`] gives raw values; [`AxisValues::normalised`] puts them on one scale by the mean
 //! and standard deviation over the artwork and its variants (`predilect eval axes` prints them).
 use image::RgbImage;
+use serde::{Deserialize, Serialize};
 
 /// One way in which pictures of the same thing differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Axis {
     /// From one colour or greys to many colours: Hasler and Süsstrunk's colourfulness
     /// (Measuring colourfulness in natural images, 2003) of the drawing without its background,
@@ -77,6 +79,14 @@ impl AxisValues {
             *value = ((*value - mean) / deviation).clamp(-LIMIT, LIMIT);
         }
         out
+    }
+}
+
+impl AxisValues {
+    /// Euclidean distance over all axes.
+    pub fn distance(&self, other: &Self) -> f32 {
+        let squares = self.0.iter().zip(&other.0).map(|(a, b)| (a - b).powi(2));
+        squares.sum::<f32>().sqrt()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use image::RgbImage;
 
 use crate::data::DataError;
-use crate::engine::{CancelToken, Engine, EngineError, GenerateEvent, GenerateJob};
+use crate::engine::{CancelToken, Engine, EngineError, GenerateEvent, GenerateJob, Taste};
 use crate::preference::conversation::PreferencePair;
 use crate::preference::embedding::PreferenceEmbedding;
 use crate::preference::pair_bank::PairBankError;
@@ -52,6 +52,9 @@ pub enum EvaluationError {
     /// The pair bank cannot be written.
     #[error(transparent)]
     PairBank(#[from] PairBankError),
+    /// A win rate needs somebody else to be mistaken for.
+    #[error("a win rate needs at least two people, the file has {0}")]
+    TooFewPeople(usize),
     /// The pictures differ too little to choose between.
     #[error("{0}")]
     TooAlike(String),
@@ -65,7 +68,7 @@ pub struct Request {
     /// The pictures' seeds.
     pub seeds: Vec<u64>,
     /// The taste to draw for.
-    pub preference: Option<PreferenceEmbedding>,
+    pub taste: Taste,
 }
 
 /// Draws all requests with the model's defaults; a list of pictures a request, in the order of
@@ -88,7 +91,7 @@ pub fn draw(
             seeds: request.seeds,
             steps: info.default_steps,
             guidance: info.default_guidance,
-            preferences: request.preference.into_iter().map(|p| (p, 1.0)).collect(),
+            taste: request.taste,
             strength: 1.0,
             cancel: CancelToken::default(),
         };

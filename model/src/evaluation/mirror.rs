@@ -1,25 +1,24 @@
 //! The mirror test: the same pairs with opposite answers must move a picture in the direction
 //! that was chosen.
 use image::RgbImage;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::axes::{Axis, AxisValues, measure};
+use super::axes::measure;
+use super::choice_pool::ChoicePool;
 use super::drawing::{EvaluationError, Request, draw, embed};
 use super::pictures::Prompt;
-use super::population::{Choice, Person};
+use super::population::Person;
 use super::taste;
 use crate::data::split::Split;
-use crate::engine::Engine;
-use crate::preference::conversation::{PAIRS, PreferencePair};
+use crate::engine::{Engine, Taste};
+use crate::preference::conversation::PreferencePair;
 
 /// Seeds of each prompt that people choose between.
 const CHOICE_SEEDS: u64 = 4;
 /// Set apart from all seeds that pictures are chosen from.
 const TEST_SEED: u64 = 1_000_000;
-/// Pairs that a person may look at before four choices have come together.
-const PATIENCE: usize = 400;
 
 /// How large the test is.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +69,8 @@ pub fn mirror(
     size: MirrorSize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(MirrorReport, Vec<RgbImage>), EvaluationError> {
-    let pool = Pool::draw(engine, prompts)?;
+    let captions = prompts.iter().map(|prompt| prompt.text.clone()).collect();
+    let pool = ChoicePool::draw(engine, captions, CHOICE_SEEDS)?;
     let people = (0..)
         .map(|number| Person::sample(size.seed, number))
         .filter(|person| person.split() == Split::HeldOut)
@@ -78,13 +78,10 @@ pub fn mirror(
     let (mut results, mut sheet) = (Vec::new(), Vec::new());
     for person in people {
         let mut rng = ChaCha8Rng::seed_from_u64(size.seed ^ person.number());
-        let pairs = pool.choices(&person, &mut rng)?;
-        let values: Vec<(AxisValues, AxisValues)> = pairs
-            .iter()
-            .map(|&(p, r)| (pool.axes[p], pool.axes[r]))
-            .collect();
+        let choices = pool.choices(&person, &mut rng);
+        let values = choices.map(|c| (*pool.axes(c.preferred), *pool.axes(c.rejected)));
         let (axis, evidence) = taste::ranked(&values)[0];
-        let pairs: Vec<_> = pairs.iter().map(|&(p, r)| pool.pair(p, r)).collect();
+        let pairs: Vec<_> = choices.iter().map(|c| pool.pair(c)).collect();
         let reversed = pairs.iter().map(PreferencePair::reversed).collect();
         let (chosen, opposite) = (embed(engine, pairs)?, embed(engine, reversed)?);
         let descriptions = [chosen.description.clone(), opposite.description.clone()];
@@ -92,7 +89,7 @@ pub fn mirror(
             (0..size.seeds).map(move |seed| Request {
                 prompt: prompts[seed % prompts.len()].text.clone(),
                 seeds: vec![TEST_SEED + seed as u64],
-                preference: Some(preference.clone()),
+                taste: Taste::Blend(vec![(preference.clone(), 1.0)]),
             })
         });
         let drawn: Vec<RgbImage> = draw(engine, requests.collect())?
@@ -129,78 +126,4 @@ pub fn mirror(
         },
         sheet,
     ))
-}
-
-/// Pictures of the base model that people choose between.
-struct Pool {
-    captions: Vec<String>,
-    pictures: Vec<RgbImage>,
-    axes: Vec<AxisValues>,
-}
-
-impl Pool {
-    fn draw(engine: &Engine, prompts: &[Prompt]) -> Result<Self, EvaluationError> {
-        let requests = prompts.iter().map(|prompt| Request {
-            prompt: prompt.text.clone(),
-            seeds: (0..CHOICE_SEEDS).collect(),
-            preference: None,
-        });
-        let pictures: Vec<RgbImage> = draw(engine, requests.collect())?
-            .into_iter()
-            .flatten()
-            .collect();
-        let axes = pictures.iter().map(|p| measure(p).normalised()).collect();
-        let captions = prompts.iter().map(|prompt| prompt.text.clone()).collect();
-        Ok(Self {
-            captions,
-            pictures,
-            axes,
-        })
-    }
-
-    /// Four counted choices of a person: (preferred, rejected).
-    fn choices(
-        &self,
-        person: &Person,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Vec<(usize, usize)>, EvaluationError> {
-        let seeds = CHOICE_SEEDS as usize;
-        let mut chosen = Vec::with_capacity(PAIRS);
-        for _ in 0..PATIENCE {
-            let prompt = rng.random_range(0..self.captions.len());
-            let left = prompt * seeds + rng.random_range(0..seeds);
-            let right = prompt * seeds + rng.random_range(0..seeds);
-            let choice = person.choose_measured(&self.axes[left], &self.axes[right], rng);
-            match choice {
-                _ if left == right => {}
-                Choice::Left => chosen.push((left, right)),
-                Choice::Right => chosen.push((right, left)),
-                Choice::Tie => {}
-            }
-            if chosen.len() == PAIRS {
-                return Ok(chosen);
-            }
-        }
-        Err(EvaluationError::TooAlike(format!(
-            "person {} found no four pairs to choose from: the model's pictures are too alike",
-            person.number()
-        )))
-    }
-
-    fn pair(&self, preferred: usize, rejected: usize) -> PreferencePair {
-        PreferencePair {
-            caption: self.captions[preferred / CHOICE_SEEDS as usize].clone(),
-            preferred: self.pictures[preferred].clone(),
-            rejected: self.pictures[rejected].clone(),
-        }
-    }
-}
-
-/// Distance of two pictures on all axes, in standard deviations of the artwork.
-pub(super) fn distance(a: &AxisValues, b: &AxisValues) -> f32 {
-    Axis::ALL
-        .into_iter()
-        .map(|axis| (a[axis] - b[axis]).powi(2))
-        .sum::<f32>()
-        .sqrt()
 }

@@ -1,10 +1,13 @@
 //! Measuring pictures, simulating people, and judging what the model draws.
 
 pub mod axes;
+pub mod choice_pool;
 pub mod drawing;
 pub mod judge;
 pub mod mirror;
 pub mod pairs;
 pub mod pictures;
 pub mod population;
+pub mod statistics;
 pub mod taste;
+pub mod winrate;

@@ -5,9 +5,8 @@ use image::RgbImage;
 
 use super::axes::{AxisValues, measure};
 use super::drawing::{EvaluationError, Request, draw};
-use super::mirror::distance;
 use super::pictures::Prompt;
-use crate::engine::Engine;
+use crate::engine::{Engine, Taste};
 use crate::preference::pair_bank::{PairBank, PairBankWriter};
 
 /// Distance on the axes, in standard deviations of the artwork, from which a difference is plain
@@ -32,7 +31,7 @@ pub fn build(
         let requests = block.iter().map(|prompt| Request {
             prompt: prompt.text.clone(),
             seeds: (0..seeds).collect(),
-            preference: None,
+            taste: Taste::Base,
         });
         for (prompt, pictures) in block.iter().zip(draw(engine, requests.collect())?) {
             if let Some((left, right)) = farthest(&pictures) {
@@ -55,7 +54,7 @@ fn farthest(pictures: &[RgbImage]) -> Option<(usize, usize)> {
     let axes: Vec<AxisValues> = pictures.iter().map(|p| measure(p).normalised()).collect();
     (0..axes.len())
         .flat_map(|left| (left + 1..axes.len()).map(move |right| (left, right)))
-        .map(|(left, right)| (distance(&axes[left], &axes[right]), left, right))
+        .map(|(left, right)| (axes[left].distance(&axes[right]), left, right))
         .filter(|(distance, ..)| *distance >= VISIBLE)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, left, right)| (left, right))

@@ -7,7 +7,7 @@ use super::judge::Judge;
 use crate::data::artwork::Artwork;
 use crate::data::captions::with_article;
 use crate::data::split::{Split, stable_hash};
-use crate::engine::Engine;
+use crate::engine::{Engine, Taste};
 
 /// Guesses of the judge of which one has to be right.
 const GUESSES: usize = 5;
@@ -92,7 +92,7 @@ pub fn judge_prompts(
         .map(|prompt| Request {
             prompt: prompt.text.clone(),
             seeds: vec![seed],
-            preference: None,
+            taste: Taste::Base,
         })
         .collect();
     let drawn: Vec<RgbImage> = draw(engine, requests)?.into_iter().flatten().collect();

@@ -3,9 +3,12 @@
 //! A person cares about one to three axes. People come in clusters, so that axes go together as
 //! they do in life; some have an ideal point instead of wanting ever more; nobody is perfectly
 //! consistent, some lean to one side of the screen, and small differences may end in a tie.
+use std::path::{Path, PathBuf};
+
 use image::RgbImage;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::axes::{Axis, AxisValues, measure};
 use crate::data::split::{Split, stable_hash};
@@ -67,18 +70,21 @@ const CLUSTERS: [Cluster; 8] = [
 ];
 
 /// What a person wants of one axis.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Want {
     axis: Axis,
     /// Utility per standard deviation; its sign is the direction.
     weight: f32,
     /// Where the person would have the axis be, in standard deviations; else ever more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     ideal: Option<f32>,
 }
 
 /// A simulated person. The taste itself is private: nothing but [`Person::choose`] and
 /// [`Person::utility`] (for measuring, never for training) gives it away.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Person {
     number: u64,
     wants: Vec<Want>,
@@ -89,6 +95,9 @@ pub struct Person {
     /// Chance that a difference in utility below [`NEAR`] ends in a tie.
     tie_rate: f64,
 }
+
+/// Most of the near pairs that a person may call equal: more, and choices would never end.
+const MOST_TIES: f64 = 0.9;
 
 /// Difference in utility below which a person may call two pictures equal.
 const NEAR: f32 = 0.3;
@@ -140,6 +149,24 @@ impl Person {
             want.ideal = want.ideal.map(|ideal| -ideal);
         }
         opposite
+    }
+
+    /// What keeps this person from choosing, if anything.
+    fn check(&self) -> Result<(), &'static str> {
+        let numbers = self.wants.iter().flat_map(|w| [Some(w.weight), w.ideal]);
+        if self.wants.is_empty() {
+            Err("wants nothing: `wants` needs at least one axis")
+        } else if !numbers.flatten().all(f32::is_finite) {
+            Err("has a weight or an ideal that is no number")
+        } else if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            Err("has a `temperature` that is not above 0")
+        } else if !self.side_bias.is_finite() {
+            Err("has a `side_bias` that is no number")
+        } else if !(0.0..=MOST_TIES).contains(&self.tie_rate) {
+            Err("has a `tie_rate` that is not between 0 and 0.9")
+        } else {
+            Ok(())
+        }
     }
 
     /// The person's number in the population.
@@ -208,6 +235,86 @@ impl Person {
     }
 }
 
+/// Format of a file of people; another one is refused.
+const FILE_FORMAT: u32 = 1;
+
+/// People in a file, so that results can be had again and others can bring their own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Population {
+    format: u32,
+    /// What to call them in a report.
+    pub name: String,
+    /// The people.
+    pub people: Vec<Person>,
+}
+
+/// A file of people that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {reason}")]
+pub struct PopulationError {
+    path: PathBuf,
+    reason: String,
+}
+
+impl Population {
+    /// The first `count` people of a seed on one side of the split.
+    pub fn sample(name: &str, seed: u64, split: Split, count: usize) -> Self {
+        let people = (0..)
+            .map(|number| Person::sample(seed, number))
+            .filter(|person| person.split() == split);
+        Self {
+            format: FILE_FORMAT,
+            name: name.to_owned(),
+            people: people.take(count).collect(),
+        }
+    }
+
+    /// Reads a file of people.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is of another format, or has a person who could not
+    /// choose.
+    pub fn read(path: &Path) -> Result<Self, PopulationError> {
+        let error = |reason: String| PopulationError {
+            path: path.to_owned(),
+            reason,
+        };
+        let text = std::fs::read(path).map_err(|e| error(e.to_string()))?;
+        let population: Self =
+            serde_json::from_slice(&text).map_err(|e| error(format!("no file of people: {e}")))?;
+        if population.format != FILE_FORMAT {
+            return Err(error(format!(
+                "the file is of format {}, this program reads format {FILE_FORMAT}",
+                population.format
+            )));
+        }
+        for person in &population.people {
+            person
+                .check()
+                .map_err(|reason| error(format!("person {} {reason}", person.number)))?;
+        }
+        match population.people.is_empty() {
+            true => Err(error("there is nobody in it".to_owned())),
+            false => Ok(population),
+        }
+    }
+
+    /// Writes the file that [`Population::read`] reads.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), PopulationError> {
+        let error = |e: std::io::Error| PopulationError {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        };
+        let text = serde_json::to_string_pretty(self)
+            .expect("people are numbers and names, which JSON can hold");
+        std::fs::write(path, text + "\n").map_err(error)
+    }
+}
+
 fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
     for last in (1..items.len()).rev() {
         items.swap(last, rng.random_range(0..=last));
@@ -228,6 +335,31 @@ mod tests {
         assert_ne!(Person::sample(1, 5).wants, Person::sample(2, 5).wants);
         let held_out = people(5000).filter(|p| p.split() == Split::HeldOut).count();
         assert!((900..1100).contains(&held_out), "{held_out}");
+    }
+
+    #[test]
+    fn a_file_of_people_reads_back_and_bad_ones_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("people.json");
+        let written = Population::sample("some", 3, Split::HeldOut, 20);
+        assert!(written.people.iter().all(|p| p.split() == Split::HeldOut));
+        written.write(&path).unwrap();
+        assert_eq!(Population::read(&path).unwrap(), written);
+
+        for (spoil, expected) in [
+            ((|p| p.wants.clear()) as fn(&mut Person), "wants nothing"),
+            (|p| p.temperature = 0.0, "temperature"),
+            (|p| p.tie_rate = 1.0, "tie_rate"),
+        ] {
+            let mut spoiled = written.clone();
+            spoil(&mut spoiled.people[1]);
+            spoiled.write(&path).unwrap();
+            let said = Population::read(&path).unwrap_err().to_string();
+            let person = format!("person {}", spoiled.people[1].number);
+            assert!(said.contains(expected) && said.contains(&person), "{said}");
+        }
+        std::fs::write(&path, "{}").unwrap();
+        assert!(Population::read(&path).is_err());
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct PreferenceAttention {
     projection: Linear,
     /// Tells the layers of the embedding apart, `[embedding_layers, token_dim]`.
     layer_embedding: Tensor,
+    /// The tokens of everybody at once, `[embedding_layers, token_dim]`.
+    population: Tensor,
     blocks: Vec<BlockProjections>,
     config: PreferenceAttentionConfig,
 }
@@ -51,6 +53,7 @@ impl PreferenceAttention {
         let shape = [config.embedding_layers, token];
         let layer_embedding =
             params.tensor("layer_embedding", &shape, Init::Normal { std: 0.02 })?;
+        let population = params.tensor("population", &shape, Init::Normal { std: 0.02 })?;
         let blocks = attention_blocks
             .iter()
             .enumerate()
@@ -67,6 +70,7 @@ impl PreferenceAttention {
         Ok(Self {
             projection,
             layer_embedding,
+            population,
             blocks,
             config,
         })
@@ -86,6 +90,13 @@ impl PreferenceAttention {
             .projection
             .forward(&normed.to_kind(self.projection.weight.kind()));
         projected + &self.layer_embedding
+    }
+
+    /// The learned tokens of the population as a whole, `[1, embedding_layers, token_dim]`:
+    /// with them the adapter is a Diffusion-DPO of all people together, which no user
+    /// condition tells apart.
+    pub fn population(&self) -> Tensor {
+        self.population.unsqueeze(0)
     }
 
     /// Keys and values of every block for preference tokens `[B, n, token_dim]`; a sample

@@ -384,11 +384,12 @@ impl AttentionBlock {
         let heads = |t: Tensor| split_heads(&t, self.heads);
         let query = heads(self.to_q.forward(&normed));
         let (key, value) = (heads(self.to_k.forward(&kv)), heads(self.to_v.forward(&kv)));
-        let mut attended = attend(&query, &key, &value);
-        if let Some(preference) = preference {
+        let attended = attend(&query, &key, &value);
+        let attended = match preference {
+            None => attended,
             // Not in place: the backward pass of the attention needs its own output.
-            attended = attended + preference.attend(self.index, &query);
-        }
+            Some(preference) => attended + preference.attend(self.index, &query),
+        };
         let merged = attended
             .transpose(1, 2)
             .reshape([batch, height * width, channels]);

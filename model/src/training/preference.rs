@@ -19,9 +19,10 @@ use crate::evaluation::population::Person;
 use crate::pipeline::{DrawingRequest, Pipeline, TextCondition, draw};
 use crate::weights::{Parameter, Params};
 
-/// Share of samples whose preference is dropped. With the reference's own weights frozen
-/// they only leave the loss where it is; they keep the objective the paper's.
-const DROP_PREFERENCE: f64 = 0.05;
+/// Share of samples whose user condition is dropped. In its place stand the tokens of the
+/// population, which so learn what everybody's choices together ask for: Diffusion-DPO
+/// without a user, to compare with.
+const DROP_PREFERENCE: f64 = 0.1;
 
 /// One embedding of one person.
 pub(super) struct EmbeddedPerson {
@@ -55,7 +56,7 @@ pub(super) struct Preference {
 
 impl Preference {
     pub(super) fn new(parts: PreferenceParts) -> Result<Self, TrainError> {
-        let prompts = parts.pool.prompts();
+        let prompts = parts.pool.choices.prompts();
         let encode = |prompt: &String| parts.pipeline.encode_texts(&[prompt]);
         let texts = prompts.iter().map(encode).collect::<Result<_, _>>()?;
         Ok(Self { parts, texts })
@@ -100,7 +101,7 @@ impl Stage for Preference {
         let (mut hidden, mut kept) = (Vec::new(), Vec::new());
         for _ in 0..parts.batch {
             let who = &parts.people[rng.random_range(0..parts.people.len())];
-            let pair = parts.pool.choose(&who.person, rng);
+            let pair = parts.pool.choices.choose(&who.person, rng);
             preferred.push(pair.preferred);
             rejected.push(pair.rejected);
             texts.push(&self.texts[pair.prompt]);
@@ -115,7 +116,8 @@ impl Stage for Preference {
             .as_ref()
             .expect("the stage is made with an adapter");
         let tokens = adapter.tokens(&hidden);
-        let tokens = &tokens * kept.to_kind(tokens.kind());
+        let kept = kept.to_kind(tokens.kind());
+        let tokens = &tokens * &kept + adapter.population() * (1.0 - &kept);
         // 2. Both pictures of a pair under one timestep and one noise.
         let t: Vec<f32> = (0..parts.batch).map(|_| context.noise.unit()).collect();
         let t = Tensor::from_slice(&t).to_device(device);
@@ -161,7 +163,8 @@ impl Stage for Preference {
         let mut noise = Noise::new(11);
         let prompts: Vec<Rc<TextCondition>> = (0..COLUMNS)
             .map(|_| {
-                let prompt = &parts.pool.prompts()[noise.below(parts.pool.prompts().len())];
+                let prompt =
+                    &parts.pool.choices.prompts()[noise.below(parts.pool.choices.prompts().len())];
                 Ok(Rc::new(parts.pipeline.encode_texts(&[prompt])?))
             })
             .collect::<Result<_, TrainError>>()?;

@@ -3,18 +3,15 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use image::RgbImage;
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
 use super::pictures::{pictures_to_tensor, tensor_to_pictures};
-use crate::evaluation::axes::{AxisValues, measure};
-use crate::evaluation::population::{Choice, Person};
+use crate::evaluation::choice_pool::ChoicePool;
 use crate::pipeline::{DrawingRequest, Pipeline, draw};
-use crate::preference::conversation::{PAIRS, PreferencePair};
 use crate::weights::{Checkpoint, save};
 
 /// How many pictures are drawn, and how.
@@ -30,29 +27,31 @@ pub(super) struct PoolSize {
 
 /// Pictures of many prompts, several seeds each, with the latents they were decoded from.
 pub(super) struct PicturePool {
-    prompts: Vec<String>,
-    seeds: usize,
+    /// What people choose between.
+    pub(super) choices: ChoicePool,
     /// `[prompts · seeds, c, h, w]` f32.
     latents: Tensor,
-    pictures: Vec<RgbImage>,
-    axes: Vec<AxisValues>,
 }
 
 impl PicturePool {
     /// Draws the pool, or takes it from `file` where it was drawn before from the same
-    /// prompts; progress goes to standard error.
+    /// prompts; progress goes to standard error. `None` when `stop` was set meanwhile.
     pub(super) fn draw(
         pipeline: &Pipeline,
         prompts: Vec<String>,
         size: PoolSize,
         file: &Path,
-    ) -> Result<Self, TrainError> {
+        stop: &AtomicBool,
+    ) -> Result<Option<Self>, TrainError> {
         if file.exists() {
-            return Self::open(prompts, size.seeds, file, pipeline.device);
+            return Self::open(prompts, size.seeds, file, pipeline.device).map(Some);
         }
         let no_text = Rc::new(pipeline.encode_texts(&[""])?);
         let (mut latents, mut pictures) = (Vec::new(), Vec::new());
         for (done, block) in prompts.chunks(8).enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let mut requests = Vec::with_capacity(block.len() * size.seeds);
             for (i, prompt) in block.iter().enumerate() {
                 let text = Rc::new(pipeline.encode_texts(&[prompt])?);
@@ -86,12 +85,10 @@ impl PicturePool {
             .to_kind(Kind::Uint8);
         let latents = Tensor::cat(&latents, 0);
         save(file, [("latents", &latents), ("pixels", &pixels)])?;
-        Ok(Self::new(
-            prompts,
-            size.seeds,
-            latents.to_device(pipeline.device),
-            pictures,
-        ))
+        Ok(Some(Self {
+            choices: ChoicePool::new(prompts, pictures),
+            latents: latents.to_device(pipeline.device),
+        }))
     }
 
     fn open(
@@ -112,22 +109,10 @@ impl PicturePool {
                 prompts.len()
             )));
         }
-        Ok(Self::new(prompts, seeds, latents, pictures))
-    }
-
-    fn new(prompts: Vec<String>, seeds: usize, latents: Tensor, pictures: Vec<RgbImage>) -> Self {
-        let axes = pictures.iter().map(|p| measure(p).normalised()).collect();
-        Self {
-            prompts,
-            seeds,
+        Ok(Self {
+            choices: ChoicePool::new(prompts, pictures),
             latents,
-            pictures,
-            axes,
-        }
-    }
-
-    pub(super) fn prompts(&self) -> &[String] {
-        &self.prompts
+        })
     }
 
     /// Latents of these pictures, `[n, c, h, w]` f32.
@@ -136,50 +121,4 @@ impl PicturePool {
         let index = Tensor::from_slice(&index).to_device(self.latents.device());
         self.latents.index_select(0, &index)
     }
-
-    /// A pair of pictures of one prompt that `person` does not find equal: the prompt and
-    /// the pictures, the chosen one first. The label is the choice, never the taste.
-    pub(super) fn choose(&self, person: &Person, rng: &mut ChaCha8Rng) -> ChosenPair {
-        loop {
-            let prompt = rng.random_range(0..self.prompts.len());
-            let left = prompt * self.seeds + rng.random_range(0..self.seeds);
-            let right = prompt * self.seeds + rng.random_range(0..self.seeds);
-            if left == right {
-                continue;
-            }
-            let choice = person.choose_measured(&self.axes[left], &self.axes[right], rng);
-            let (preferred, rejected) = match choice {
-                Choice::Left => (left, right),
-                Choice::Right => (right, left),
-                Choice::Tie => continue,
-            };
-            return ChosenPair {
-                prompt,
-                preferred,
-                rejected,
-            };
-        }
-    }
-
-    /// Four choices of a person.
-    pub(super) fn choices(&self, person: &Person, rng: &mut ChaCha8Rng) -> Vec<PreferencePair> {
-        (0..PAIRS)
-            .map(|_| {
-                let pair = self.choose(person, rng);
-                PreferencePair {
-                    caption: self.prompts[pair.prompt].clone(),
-                    preferred: self.pictures[pair.preferred].clone(),
-                    rejected: self.pictures[pair.rejected].clone(),
-                }
-            })
-            .collect()
-    }
-}
-
-/// A choice between two pictures of the pool.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ChosenPair {
-    pub(super) prompt: usize,
-    pub(super) preferred: usize,
-    pub(super) rejected: usize,
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tch::{Device, Kind, Tensor};
@@ -499,8 +499,13 @@ impl Recipe {
         let people = self.people.unwrap_or(preset::people(self.preset));
         let prompts = self.prompts(&artwork, size.prompts);
         let work = self.work.join(StageName::Preference.as_str());
-        let pool = PicturePool::draw(&pipeline, prompts, size, &work.join("pool.safetensors"))?;
-        let people = self.people_who_chose(&pool, &embedder, people)?;
+        let file = work.join("pool.safetensors");
+        let Some(pool) = PicturePool::draw(&pipeline, prompts, size, &file, &self.stop)? else {
+            return Ok(Outcome::Stopped);
+        };
+        let Some(people) = self.people_who_chose(&pool, &embedder, people)? else {
+            return Ok(Outcome::Stopped);
+        };
         let hidden = people[0].hidden.size();
         let config = PreferenceAttentionConfig {
             embedding_layers: hidden[0],
@@ -546,21 +551,25 @@ impl Recipe {
 
     /// People to train on, each with one embedding of four choices. Every second one is the
     /// opposite of the one before and has answered the same pairs the other way round: what
-    /// tells their embeddings apart is the taste and nothing else.
+    /// tells their embeddings apart is the taste and nothing else. `None` when stopped.
     fn people_who_chose(
         &self,
         pool: &PicturePool,
         embedder: &PreferenceEmbedder,
         count: usize,
-    ) -> Result<Vec<EmbeddedPerson>, TrainError> {
+    ) -> Result<Option<Vec<EmbeddedPerson>>, TrainError> {
         let mut people = Vec::with_capacity(count + 1);
         let trained = (0..)
             .map(|number| Person::sample(self.seed, number))
             .filter(|person| person.split() == Split::Train);
         for person in trained.take(count.div_ceil(2)) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let mut noise = Noise::stream(self.seed, person.number());
-            let pairs = pool.choices(&person, noise.rng());
-            let reversed: Vec<_> = pairs.iter().map(PreferencePair::reversed).collect();
+            let choices = pool.choices.choices(&person, noise.rng());
+            let pairs = choices.map(|choice| pool.choices.pair(&choice));
+            let reversed = pairs.each_ref().map(PreferencePair::reversed);
             let opposite = person.opposite();
             for (person, pairs) in [(person, pairs), (opposite, reversed)] {
                 let hidden = embedder.embed(&pairs)?.hidden();
@@ -572,7 +581,7 @@ impl Recipe {
             );
         }
         eprintln!();
-        Ok(people)
+        Ok(Some(people))
     }
 }
 

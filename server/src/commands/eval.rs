@@ -1,16 +1,20 @@
 //! `predilect eval`: measures pictures, the model and the personalisation.
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use clap::{Args, Subcommand};
+use anyhow::{Context, ensure};
+use clap::{Args, Subcommand, ValueEnum};
 use predilect_model::data::artwork::Artwork;
 use predilect_model::data::cache;
 use predilect_model::data::split::Split;
 use predilect_model::engine::{Engine, EngineConfig};
 use predilect_model::evaluation::axes::{Axis, measure, statistics};
+use predilect_model::evaluation::choice_pool::ChoicePool;
 use predilect_model::evaluation::judge::Judge;
 use predilect_model::evaluation::mirror::{MirrorSize, mirror};
 use predilect_model::evaluation::pictures::{judge_prompts, prompts};
+use predilect_model::evaluation::population::Population;
+use predilect_model::evaluation::winrate::{Arm, WinRateConfig, win_rates};
+use predilect_model::preference::pair_bank::PairBank;
 use predilect_model::training::write_sheet;
 use predilect_model::weights::ModelFolder;
 
@@ -35,6 +39,14 @@ enum EvalCommand {
     /// Writes mirror.json and mirror.png: two rows a person, the choices' pictures above the
     /// opposite ones'.
     Mirror(MirrorArgs),
+    /// Let simulated people compare what is drawn for them with what is drawn for nobody, for
+    /// everybody and for somebody else.
+    ///
+    /// Each person chooses four times between pairs of the bank; their taste is read, and every
+    /// prompt is drawn in all arms from one seed. Says the share that the personalised pictures
+    /// win, by the person's noiseless utility and by their answers, with Wilson's interval and
+    /// that of a bootstrap clustered by person.
+    Winrate(WinrateArgs),
     /// Print mean and standard deviation of every axis over the artwork and its variants: the
     /// constants that measured axes are normalised by.
     Axes(AxesArgs),
@@ -115,6 +127,58 @@ struct MirrorArgs {
 }
 
 #[derive(Args)]
+struct WinrateArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The people, as `predilect users sample` writes them
+    #[arg(long, value_name = "FILE")]
+    users: PathBuf,
+    /// What to draw for them: a prompt a line
+    #[arg(long, value_name = "FILE")]
+    prompts: PathBuf,
+    /// The bank that they choose from; it has to be drawn by this model
+    #[arg(long, value_name = "FOLDER", default_value = "assets/pairs")]
+    pairs: PathBuf,
+    /// What to compare with the personalised pictures
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "base,population,mismatched"
+    )]
+    arms: Vec<ArmArg>,
+    /// Which pairs people see, and every picture's seed
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Keep every picture here, with a manifest
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
+    /// Print the whole report as JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ArmArg {
+    /// What is drawn without any taste.
+    Base,
+    /// What is drawn for everybody at once.
+    Population,
+    /// What is drawn for somebody else.
+    Mismatched,
+}
+
+impl From<ArmArg> for Arm {
+    fn from(arm: ArmArg) -> Self {
+        match arm {
+            ArmArg::Base => Self::Base,
+            ArmArg::Population => Self::Population,
+            ArmArg::Mismatched => Self::Mismatched,
+        }
+    }
+}
+
+#[derive(Args)]
 struct AxesArgs {
     /// The artwork set [default: data/artwork-128 in the cache folder]
     #[arg(long, value_name = "FOLDER")]
@@ -132,6 +196,7 @@ pub(crate) fn run(args: EvalArgs) -> anyhow::Result<()> {
     match args.action {
         EvalCommand::Pictures(args) => pictures(args),
         EvalCommand::Mirror(args) => run_mirror(args),
+        EvalCommand::Winrate(args) => winrate(args),
         EvalCommand::Axes(args) => axes(args),
     }
 }
@@ -198,6 +263,69 @@ fn run_mirror(args: MirrorArgs) -> anyhow::Result<()> {
         report.pictures,
         args.out.display()
     );
+    Ok(())
+}
+
+fn winrate(args: WinrateArgs) -> anyhow::Result<()> {
+    let population = Population::read(&args.users)?;
+    let text = std::fs::read_to_string(&args.prompts)
+        .with_context(|| format!("{}", args.prompts.display()))?;
+    let prompts: Vec<String> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect();
+    ensure!(
+        !prompts.is_empty(),
+        "{} has no prompt: it needs one a line",
+        args.prompts.display()
+    );
+    let engine = args.model.engine()?;
+    let bank = PairBank::load(&args.pairs)?;
+    ensure!(
+        bank.model_hash() == engine.info().hash,
+        "the pairs in {} were drawn by other weights: draw them with predilect pairs build",
+        args.pairs.display()
+    );
+    let choices = ChoicePool::of_bank(&bank)?;
+    let opponents: Vec<Arm> = args.arms.into_iter().map(Arm::from).collect();
+    let config = WinRateConfig {
+        population: &population,
+        choices: &choices,
+        prompts: &prompts,
+        opponents: &opponents,
+        seed: args.seed,
+        save: args.save.as_deref(),
+    };
+    let people = population.people.len();
+    let report = win_rates(&engine, &config, &mut |done| {
+        eprint!("\rperson {done} of {people}");
+    })?;
+    eprintln!();
+    if let Some(folder) = &args.save {
+        write_report(folder, "manifest", &report)?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(());
+    }
+    for (judged, rates) in [
+        ("utility", &report.by_utility),
+        ("answers", &report.by_answers),
+    ] {
+        for rate in rates {
+            println!(
+                "by {judged}, against {:<10}  {:.1} % of {} (ties {}; by person {:.1} to {:.1} %)",
+                rate.opponent.as_str(),
+                100.0 * rate.rate,
+                rate.n,
+                rate.ties,
+                100.0 * rate.by_person.lower,
+                100.0 * rate.by_person.upper,
+            );
+        }
+    }
     Ok(())
 }
 

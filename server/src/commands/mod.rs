@@ -5,3 +5,4 @@ pub(crate) mod eval;
 pub(crate) mod pairs;
 pub(crate) mod serve;
 pub(crate) mod train;
+pub(crate) mod users;

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use image::RgbImage;
 use predilect_api::{GenerationEvent, Image, ImageId, Problem};
 use predilect_model::{
-    engine::{CancelToken, GenerateEvent, GenerateJob},
+    engine::{CancelToken, GenerateEvent, GenerateJob, Taste},
     preference::embedding::PreferenceEmbedding,
 };
 use tokio::{
@@ -162,7 +162,7 @@ async fn draw(
             .collect(),
         steps: generation.steps,
         guidance: generation.guidance,
-        preferences: preferences(app, claimed).await?,
+        taste: Taste::Blend(preferences(app, claimed).await?),
         strength: generation.strength,
         cancel: token.clone(),
     };

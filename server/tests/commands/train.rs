@@ -30,6 +30,27 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     let report: Value =
         serde_json::from_slice(&fs::read(place.path("eval/mirror.json")).unwrap()).unwrap();
     assert_eq!(report["pictures"], 2);
+
+    place.run("pairs build --prompts 4 --seeds 3 --out pairs");
+    place.run("users sample --count 3 --out users.json");
+    fs::write(
+        place.path("prompts.txt"),
+        "a first form\n\nthe second shape\n",
+    )
+    .unwrap();
+    place.run("eval winrate --users users.json --prompts prompts.txt --pairs pairs --save arms");
+    let report: Value =
+        serde_json::from_slice(&fs::read(place.path("arms/manifest.json")).unwrap()).unwrap();
+    assert_eq!(report["by_utility"].as_array().unwrap().len(), 3);
+    assert_eq!(report["by_answers"][0]["n"], 6);
+    for comparison in report["comparisons"].as_array().unwrap() {
+        let pictures = comparison["pictures"].as_array().unwrap();
+        assert_eq!(pictures.len(), 4);
+        for picture in pictures {
+            let file = place.path("arms").join(picture["file"].as_str().unwrap());
+            assert_eq!(image::open(file).unwrap().width(), 128);
+        }
+    }
     assert_eq!(
         report["people"][0]["descriptions"]
             .as_array()

@@ -1,0 +1,335 @@
+//! Win rates: does a person whose taste was read from four choices like what is drawn for them
+//! better than what the base model draws, what is drawn for everybody, and what is drawn for
+//! somebody else?
+//!
+//! All arms of a comparison share prompt, seed, steps and guidance. The choices that a taste is
+//! read from are between pictures of other prompts than those it is judged on.
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::choice_pool::ChoicePool;
+use super::drawing::{EvaluationError, Request, draw, embed};
+use super::population::{Choice, Person, Population};
+use super::statistics::{Interval, cluster_bootstrap, wilson};
+use crate::data::split::stable_hash;
+use crate::engine::{Engine, Taste};
+use crate::preference::embedding::PreferenceEmbedding;
+
+/// For whom a picture is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arm {
+    /// For the person, from their four choices.
+    Personalised,
+    /// For nobody: the base model.
+    Base,
+    /// For everybody at once.
+    Population,
+    /// For somebody else, who made other choices.
+    Mismatched,
+}
+
+impl Arm {
+    /// All that the personalised one may be compared with.
+    pub const OPPONENTS: [Self; 3] = [Self::Base, Self::Population, Self::Mismatched];
+
+    /// As in reports and file names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Personalised => "personalised",
+            Self::Base => "base",
+            Self::Population => "population",
+            Self::Mismatched => "mismatched",
+        }
+    }
+}
+
+/// What is compared.
+pub struct WinRateConfig<'a> {
+    /// The people.
+    pub population: &'a Population,
+    /// What they choose between, drawn by the base model.
+    pub choices: &'a ChoicePool,
+    /// What is drawn for them.
+    pub prompts: &'a [String],
+    /// What the personalised pictures are compared with.
+    pub opponents: &'a [Arm],
+    /// Decides each person's choices and every picture's seed.
+    pub seed: u64,
+    /// Where every picture goes, if anywhere, with a manifest.
+    pub save: Option<&'a Path>,
+}
+
+/// One picture of a comparison.
+#[derive(Debug, Clone, Serialize)]
+pub struct Drawn {
+    /// For whom it was drawn.
+    pub arm: Arm,
+    /// How much the person likes it.
+    pub utility: f32,
+    /// Its file in the folder, where one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+}
+
+/// All arms for one person, prompt and seed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// The person's number.
+    pub person: u64,
+    /// What was drawn.
+    pub prompt: String,
+    /// The seed that the arms share.
+    pub seed: u64,
+    /// The pictures, the personalised one first.
+    pub pictures: Vec<Drawn>,
+    /// What the person answered, with a person's inconsistency, when asked to choose between the
+    /// personalised picture and each of the others: 1, 0, or ½ for a tie.
+    pub answers: Vec<f64>,
+}
+
+/// How often the personalised picture won.
+#[derive(Debug, Clone, Serialize)]
+pub struct WinRate {
+    /// Against whom.
+    pub opponent: Arm,
+    /// Comparisons.
+    pub n: usize,
+    /// Comparisons that ended in a tie.
+    pub ties: usize,
+    /// Share won, ties as half.
+    pub rate: f64,
+    /// Share won of those that were no tie.
+    pub rate_without_ties: f64,
+    /// Wilson's interval of `rate`, as if all comparisons were independent.
+    pub wilson: Interval,
+    /// Bootstrap interval of `rate`, clustered by person.
+    pub by_person: Interval,
+}
+
+/// Win rates of one population.
+#[derive(Debug, Clone, Serialize)]
+pub struct WinRateReport {
+    /// The population's name.
+    pub population: String,
+    /// Its size.
+    pub people: usize,
+    /// SHA-256 of the model's weights.
+    pub model: String,
+    /// By the person's own, noiseless utility.
+    pub by_utility: Vec<WinRate>,
+    /// By what the person answers when asked.
+    pub by_answers: Vec<WinRate>,
+    /// Everything that was compared.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// Reads every person's taste from four choices, draws all arms and compares them.
+///
+/// # Errors
+/// When the population has fewer than two people, drawing or reading choices fails, or a
+/// picture cannot be written.
+pub fn win_rates(
+    engine: &Engine,
+    config: &WinRateConfig,
+    progress: &mut dyn FnMut(usize),
+) -> Result<WinRateReport, EvaluationError> {
+    let people = &config.population.people;
+    if people.len() < 2 {
+        return Err(EvaluationError::TooFewPeople(people.len()));
+    }
+    let tastes: Vec<PreferenceEmbedding> = people
+        .iter()
+        .map(|person| {
+            let mut rng = stream(config.seed, person, "choices");
+            let chosen = config.choices.choices(person, &mut rng);
+            let pairs = chosen.iter().map(|c| config.choices.pair(c)).collect();
+            embed(engine, pairs)
+        })
+        .collect::<Result<_, _>>()?;
+    let mut comparisons = Vec::with_capacity(people.len() * config.prompts.len());
+    for (i, person) in people.iter().enumerate() {
+        let another = &tastes[(i + 1) % people.len()];
+        comparisons.extend(compare(engine, config, person, &tastes[i], another)?);
+        progress(i + 1);
+    }
+    Ok(report(config, engine.info().hash.clone(), comparisons))
+}
+
+/// All prompts for one person.
+fn compare(
+    engine: &Engine,
+    config: &WinRateConfig,
+    person: &Person,
+    own: &PreferenceEmbedding,
+    another: &PreferenceEmbedding,
+) -> Result<Vec<Comparison>, EvaluationError> {
+    let seeds: Vec<u64> = config
+        .prompts
+        .iter()
+        .map(|prompt| stream(config.seed, person, prompt).random::<u32>().into())
+        .collect();
+    let arms: Vec<Arm> = [&[Arm::Personalised], config.opponents].concat();
+    let taste = |arm: &Arm| match arm {
+        Arm::Personalised => Taste::Blend(vec![(own.clone(), 1.0)]),
+        Arm::Base => Taste::Base,
+        Arm::Population => Taste::Population,
+        Arm::Mismatched => Taste::Blend(vec![(another.clone(), 1.0)]),
+    };
+    let mut requests = Vec::with_capacity(seeds.len() * arms.len());
+    for (prompt, &seed) in config.prompts.iter().zip(&seeds) {
+        requests.extend(arms.iter().map(|arm| Request {
+            prompt: prompt.clone(),
+            seeds: vec![seed],
+            taste: taste(arm),
+        }));
+    }
+    let pictures: Vec<RgbImage> = draw(engine, requests)?.into_iter().flatten().collect();
+    let blocks = pictures.chunks(arms.len());
+    config
+        .prompts
+        .iter()
+        .zip(&seeds)
+        .zip(blocks)
+        .map(|((prompt, &seed), pictures)| {
+            let mut rng = stream(config.seed, person, &format!("answers {prompt}"));
+            let (own, others) = (&pictures[0], &pictures[1..]);
+            let answers = others
+                .iter()
+                .map(|other| answer(person, own, other, &mut rng));
+            let answers = answers.collect();
+            let drawn = arms.iter().zip(pictures).map(|(&arm, picture)| {
+                let utility = person.utility(picture);
+                let file = config
+                    .save
+                    .map(|dir| save(dir, person, prompt, arm, seed, picture))
+                    .transpose()?;
+                Ok(Drawn { arm, utility, file })
+            });
+            Ok(Comparison {
+                person: person.number(),
+                prompt: prompt.clone(),
+                seed,
+                pictures: drawn.collect::<Result<_, EvaluationError>>()?,
+                answers,
+            })
+        })
+        .collect()
+}
+
+/// The person's answer with the personalised picture on a random side: 1, 0, or ½ for a tie.
+fn answer(person: &Person, own: &RgbImage, other: &RgbImage, rng: &mut ChaCha8Rng) -> f64 {
+    let own_left = rng.random_bool(0.5);
+    let (left, right) = if own_left { (own, other) } else { (other, own) };
+    match person.choose(left, right, rng) {
+        Choice::Tie => 0.5,
+        choice => f64::from(u8::from((choice == Choice::Left) == own_left)),
+    }
+}
+
+/// Writes `DIR/PERSON/PROMPT-ARM-SEED.png`; returns the path within `dir`.
+fn save(
+    dir: &Path,
+    person: &Person,
+    prompt: &str,
+    arm: Arm,
+    seed: u64,
+    picture: &RgbImage,
+) -> Result<PathBuf, EvaluationError> {
+    let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+    let prompt: String = prompt.chars().map(plain).collect();
+    let folder = PathBuf::from(format!("person-{}", person.number()));
+    let file = folder.join(format!("{prompt}-{}-{seed}.png", arm.as_str()));
+    let path = dir.join(&file);
+    let io = |source| EvaluationError::Io {
+        path: path.clone(),
+        source,
+    };
+    std::fs::create_dir_all(dir.join(folder)).map_err(io)?;
+    picture
+        .save(&path)
+        .map_err(|error| io(std::io::Error::other(error)))?;
+    Ok(file)
+}
+
+fn report(config: &WinRateConfig, model: String, comparisons: Vec<Comparison>) -> WinRateReport {
+    let rates = |wins: &dyn Fn(&Comparison, usize) -> f64| -> Vec<WinRate> {
+        let rate = |(i, &opponent): (usize, &Arm)| {
+            let results: Vec<(u64, f64)> =
+                comparisons.iter().map(|c| (c.person, wins(c, i))).collect();
+            win_rate(opponent, &results, config.seed)
+        };
+        config.opponents.iter().enumerate().map(rate).collect()
+    };
+    let by_utility = rates(&|comparison, opponent| {
+        let utility = |i: usize| comparison.pictures[i].utility;
+        match utility(0).total_cmp(&utility(opponent + 1)) {
+            std::cmp::Ordering::Greater => 1.0,
+            std::cmp::Ordering::Equal => 0.5,
+            std::cmp::Ordering::Less => 0.0,
+        }
+    });
+    let by_answers = rates(&|comparison, opponent| comparison.answers[opponent]);
+    WinRateReport {
+        population: config.population.name.clone(),
+        people: config.population.people.len(),
+        model,
+        by_utility,
+        by_answers,
+        comparisons,
+    }
+}
+
+/// Results as (person, 1, ½ or 0), a person's together.
+fn win_rate(opponent: Arm, results: &[(u64, f64)], seed: u64) -> WinRate {
+    let n = results.len();
+    let ties = results.iter().filter(|(_, won)| *won == 0.5).count();
+    let won: f64 = results.iter().map(|(_, won)| won).sum();
+    let people: Vec<(f64, f64)> = results
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|own| (own.iter().map(|(_, won)| won).sum(), own.len() as f64))
+        .collect();
+    WinRate {
+        opponent,
+        n,
+        ties,
+        rate: won / n as f64,
+        rate_without_ties: (won - 0.5 * ties as f64) / ((n - ties).max(1) as f64),
+        wilson: wilson(won, n as f64),
+        by_person: cluster_bootstrap(&people, seed),
+    }
+}
+
+/// Random numbers of one person for one purpose, whoever else is in the population.
+fn stream(seed: u64, person: &Person, purpose: &str) -> ChaCha8Rng {
+    let key = format!("{seed} {} {purpose}", person.number());
+    ChaCha8Rng::seed_from_u64(stable_hash(key.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_are_half_or_left_out_and_people_are_clusters() {
+        let results = [(1, 1.0), (1, 0.5), (2, 0.0), (2, 1.0), (3, 1.0)];
+        let rate = win_rate(Arm::Base, &results, 0);
+        assert_eq!((rate.n, rate.ties), (5, 1));
+        assert!((rate.rate - 0.7).abs() < 1e-12);
+        assert!((rate.rate_without_ties - 0.75).abs() < 1e-12);
+        assert!(rate.by_person.lower >= 0.5 - 1e-12, "{:?}", rate.by_person);
+        assert!((rate.by_person.upper - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_person_draws_the_same_numbers_in_any_company() {
+        let person = Person::sample(1, 7);
+        let numbers = |purpose| stream(3, &person, purpose).random::<u64>();
+        assert_eq!(numbers("a"), numbers("a"));
+        assert_ne!(numbers("a"), numbers("b"));
+    }
+}
