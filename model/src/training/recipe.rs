@@ -15,7 +15,7 @@ use super::preference_pool::PicturePool;
 use super::preset::{self, Preset, StageName, StageSettings};
 use super::stage_a::{StageA, latent_std};
 use super::stage_b::{StageB, StageBParts};
-use super::stage_c::{LatentBank, StageC};
+use super::stage_c::{LatentBank, StageC, is_text_mapper};
 use super::trainer::export_config;
 use super::vlm::{Vlm, VlmParts};
 use super::{Budget, Stage, TrainError, TrainOptions, export, train};
@@ -36,7 +36,7 @@ use crate::networks::stable_cascade_unet::StableCascadeUNet;
 use crate::pipeline::{Pipeline, open_tokenizer};
 use crate::preference::conversation::PreferencePair;
 use crate::preference::embedding::PreferenceEmbedder;
-use crate::weights::{Component, ModelFolder, Params, WeightsError};
+use crate::weights::{Component, ModelFolder, Parameter, Params, WeightsError};
 
 /// Sets the judge's random start apart from all other networks'.
 const JUDGE_SEED: u64 = 0x006a_7564_6765;
@@ -302,12 +302,7 @@ impl Recipe {
         let draw =
             |split| PictureBank::draw(&artwork, &some(split), settings.variants, self.device);
         let (train, held_out) = (draw(Split::Train), draw(Split::HeldOut));
-        let fixed: Vec<(String, Tensor)> = params
-            .taken()
-            .into_iter()
-            .filter(|parameter| parameter.name.starts_with(TOWER))
-            .map(|parameter| (parameter.name, parameter.tensor.to_kind(Kind::BFloat16)))
-            .collect();
+        let fixed = untrained(params.taken(), |name| name.starts_with(TOWER));
         let mut stage = Vlm::new(VlmParts {
             model,
             params,
@@ -482,8 +477,14 @@ impl Recipe {
         let (train, _) = self.pictures(&artwork, settings.variants);
         let latents = LatentBank::encode(&encoder, &train, self.kind);
         drop(train);
+        let all = prior_params.taken();
         let mut stage = StageC::new(pipeline, prior_params, artwork, latents, settings.batch);
-        self.finish(&mut stage, StageName::StageC, |weights| {
+        if self.init_from.is_none() {
+            stage.whiten_text();
+        }
+        let fixed = untrained(all, is_text_mapper);
+        self.finish(&mut stage, StageName::StageC, |mut weights| {
+            weights.extend(fixed);
             self.export(Component::Prior, &config, &weights)
         })
     }
@@ -583,6 +584,14 @@ impl Recipe {
         eprintln!();
         Ok(Some(people))
     }
+}
+
+/// Parameters that a stage leaves as they are, as they ship.
+fn untrained(all: Vec<Parameter>, is_fixed: impl Fn(&str) -> bool) -> Vec<(String, Tensor)> {
+    all.into_iter()
+        .filter(|parameter| is_fixed(&parameter.name))
+        .map(|parameter| (parameter.name, parameter.tensor.to_kind(Kind::BFloat16)))
+        .collect()
 }
 
 /// The weights whose names begin with `prefix`, without it.

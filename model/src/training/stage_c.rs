@@ -19,6 +19,24 @@ const DROP_TEXT: f32 = 0.1;
 /// Pictures on a sample sheet.
 const SAMPLES: usize = 32;
 
+/// Captions that the text mappers' start is measured on.
+const MEASURED_CAPTIONS: usize = 2048;
+/// Share of the mean variance that is added to every direction, so that those in which texts
+/// hardly differ are not blown up without end.
+const LEAST_VARIANCE: f64 = 1e-3;
+
+/// Where token states and the pooled state enter the prior.
+const TEXT_MAPPERS: [&str; 2] = ["clip_txt_mapper", "clip_txt_pooled_mapper"];
+
+/// Whether a parameter of the prior belongs to its text mappers.
+pub(super) fn is_text_mapper(name: &str) -> bool {
+    let of = |mapper: &&str| {
+        name.strip_prefix(*mapper)
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    TEXT_MAPPERS.iter().any(|mapper| of(mapper))
+}
+
 /// The latents of every row of a picture bank.
 pub(super) struct LatentBank {
     rows: Vec<Row>,
@@ -69,10 +87,48 @@ impl StageC {
         }
     }
 
-    fn caption(&self, row: Row, noise: &mut Noise) -> String {
-        if noise.unit() < DROP_TEXT {
-            return String::new();
+    /// Sets the prior's two text mappers so that they whiten what the text encoder says; they
+    /// are not trained after that.
+    ///
+    /// States of all texts share a component many times as large as that in which they differ.
+    /// The norm behind the mappers keeps that proportion, so a prior whose mappers start at
+    /// random learns to draw without listening: after 1,400 steps other words changed its
+    /// prediction by 2 %. And where they train, Adam, whose steps are as large for every weight,
+    /// moves the common part most and has it back within 500 steps.
+    pub(super) fn whiten_text(&self) {
+        let mut noise = Noise::new(0);
+        let rows = noise.indices(MEASURED_CAPTIONS, self.train.rows.len());
+        let (mut tokens, mut pooled) = (Vec::new(), Vec::new());
+        for rows in rows.chunks(128) {
+            let captions: Vec<String> = rows
+                .iter()
+                .map(|&row| self.caption(self.train.rows[row], &mut noise))
+                .collect();
+            let text = self.encode(&captions);
+            tokens.push(text.tokens.flatten(0, 1));
+            pooled.push(text.pooled.flatten(0, 1));
         }
+        for (name, states) in TEXT_MAPPERS.into_iter().zip([tokens, pooled]) {
+            let of_mapper = |part: &str| {
+                let name = format!("{name}.{part}");
+                let mut taken = self.prior_params.taken().into_iter();
+                let found = taken.find(|parameter| parameter.name == name);
+                found.expect("a prior under text has both mappers").tensor
+            };
+            let (mut weight, mut bias) = (of_mapper("weight"), of_mapper("bias"));
+            let states = Tensor::cat(&states, 0).to_kind(Kind::Float);
+            let (whitening, mean) = whitening(&states);
+            let shape = weight.size();
+            let start = noise.gaussian(&shape).to_device(states.device());
+            let whitened = (start / (shape[1] as f64).sqrt()).matmul(&whitening);
+            tch::no_grad(|| {
+                bias.copy_(&-whitened.mv(&mean));
+                weight.copy_(&whitened);
+            });
+        }
+    }
+
+    fn caption(&self, row: Row, noise: &mut Noise) -> String {
         let subject = self.artwork.subject_of(row.picture);
         let style = self.artwork.style_of(row.picture);
         caption(subject, style, &row.variant, noise.rng())
@@ -90,7 +146,9 @@ impl Stage for StageC {
     }
 
     fn parameters(&self) -> Vec<Parameter> {
-        self.prior_params.taken()
+        let mut trained = self.prior_params.taken();
+        trained.retain(|parameter| !is_text_mapper(&parameter.name));
+        trained
     }
 
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
@@ -98,7 +156,10 @@ impl Stage for StageC {
         let rows = noise.indices(self.batch, self.train.rows.len());
         let captions: Vec<String> = rows
             .iter()
-            .map(|&r| self.caption(self.train.rows[r], noise))
+            .map(|&r| match noise.unit() < DROP_TEXT {
+                true => String::new(),
+                false => self.caption(self.train.rows[r], noise),
+            })
             .collect();
         let text = self.encode(&captions);
         let device = self.pipeline.device;
@@ -156,5 +217,38 @@ impl Stage for StageC {
         let path = dir.join("sheet-prompts.txt");
         std::fs::write(&path, list).map_err(|source| TrainError::Io { path, source })?;
         Ok(Vec::new())
+    }
+}
+
+/// The symmetric matrix `[d, d]` that gives rows `[n, d]` f32 unit covariance once their mean
+/// `[d]` is taken off (zero-phase whitening), and the mean.
+fn whitening(rows: &Tensor) -> (Tensor, Tensor) {
+    let mean = rows.mean_dim([0i64].as_slice(), false, Kind::Float);
+    let centred = (rows - &mean).to_kind(Kind::Double);
+    let covariance = centred.tr().matmul(&centred) / rows.size()[0] as f64;
+    let (variances, directions) = covariance.linalg_eigh("L");
+    let least = variances.mean(Kind::Double) * LEAST_VARIANCE;
+    let scales = (variances.clamp_min(0.0) + least).rsqrt();
+    let whitening = (&directions * scales).matmul(&directions.tr());
+    (whitening.to_kind(Kind::Float), mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_texts_share_is_taken_off_and_where_they_differ_is_spread() {
+        // Three directions of very different size around a large common part.
+        let sizes = Tensor::from_slice(&[3.0f32, 0.3, 0.1]);
+        let rows = Noise::new(1).gaussian(&[4000, 3]) * sizes + 40.0;
+        let (matrix, mean) = whitening(&rows);
+        let white = (&rows - &mean).matmul(&matrix);
+        let covariance = white.tr().matmul(&white) / 4000.0;
+        let worst = (covariance - Tensor::eye(3, (Kind::Float, tch::Device::Cpu)))
+            .abs()
+            .max()
+            .double_value(&[]);
+        assert!(worst < 0.3, "{worst}");
     }
 }
