@@ -33,6 +33,9 @@ pub enum EvaluationError {
     /// The judge cannot be read.
     #[error("{0}. Train it first: predilect train judge")]
     Judge(WeightsError),
+    /// The latent encoder or what draws from its latents cannot be read.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// The judge was trained on another set.
     #[error(
         "the judge does not know the subject {0}: train it on this set with predilect train judge"

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::drawing::EvaluationError;
-use crate::networks::layers::{Conv2d, Conv2dOptions, Linear};
+use crate::networks::layers::{Conv2d, Conv2dOptions, Linear, channels_first, channels_last};
 use crate::training::pictures_to_tensor;
 use crate::weights::{Component, Init, ModelFolder, Params, WeightsError};
 
-/// Channels that one group of a norm spans.
-const GROUP: i64 = 16;
+/// Share of a batch's statistics in the running ones after it.
+const MOMENTUM: f64 = 0.05;
 
 /// `config.json` of the judge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +20,13 @@ const GROUP: i64 = 16;
 pub struct JudgeConfig {
     /// Side of the pictures it looks at; others are averaged down to it.
     pub input_size: i64,
-    /// Channels of each level; each level halves the side.
+    /// Channels of each level: the first has a quarter of the picture's side, each further one
+    /// half of that before.
     pub channels: Vec<i64>,
-    /// Residual blocks of each level.
-    pub blocks: Vec<i64>,
+    /// Channels that are kept of each position of the last level.
+    pub position_channels: i64,
+    /// Size of the summary that both verdicts are read from.
+    pub summary: i64,
     /// Codes of the subjects, in the order of the classes.
     pub subjects: Vec<String>,
     /// Ids of the styles, in the order of the classes.
@@ -39,11 +42,17 @@ pub struct Verdicts {
 }
 
 /// The network.
+///
+/// What is where decides what a sticker shows, so positions are kept up to the summary: with
+/// their mean in its place the same training named 3 % instead of 45 % of unseen pictures.
 pub struct Judge {
     config: JudgeConfig,
     kind: Kind,
     levels: Vec<Level>,
-    norm: GroupNorm,
+    norm: BatchNorm,
+    position: Conv2d,
+    summary: Linear,
+    summary_norm: BatchNorm,
     subject_head: Linear,
     style_head: Linear,
 }
@@ -56,27 +65,22 @@ impl Judge {
     pub fn new(params: &Params, config: JudgeConfig) -> Result<Self, WeightsError> {
         let mut inputs = 3;
         let mut levels = Vec::new();
-        for (i, (&channels, &blocks)) in config.channels.iter().zip(&config.blocks).enumerate() {
-            levels.push(Level::new(
-                &params.sub("levels").sub(i),
-                inputs,
-                channels,
-                blocks,
-            )?);
+        for (i, &channels) in config.channels.iter().enumerate() {
+            levels.push(Level::new(&params.sub("levels").sub(i), inputs, channels)?);
             inputs = channels;
         }
+        let side = config.input_size >> (config.channels.len() + 1);
+        let kept = config.position_channels;
+        let linear = |name: &str, inputs: i64, outputs: usize| {
+            Linear::new(&params.sub(name), inputs, outputs as i64)
+        };
         Ok(Self {
-            norm: GroupNorm::new(&params.sub("norm"), inputs)?,
-            subject_head: Linear::new(
-                &params.sub("subject_head"),
-                inputs,
-                config.subjects.len() as i64,
-            )?,
-            style_head: Linear::new(
-                &params.sub("style_head"),
-                inputs,
-                config.styles.len() as i64,
-            )?,
+            norm: BatchNorm::new(&params.sub("norm"), inputs)?,
+            position: Conv2d::new(&params.sub("position"), inputs, kept, Default::default())?,
+            summary: linear("summary", kept * side * side, config.summary as usize)?,
+            summary_norm: BatchNorm::new(&params.sub("summary_norm"), config.summary)?,
+            subject_head: linear("subject_head", config.summary, config.subjects.len())?,
+            style_head: linear("style_head", config.summary, config.styles.len())?,
             kind: params.kind(),
             levels,
             config,
@@ -99,24 +103,24 @@ impl Judge {
         &self.config
     }
 
-    /// `[B, 3, n·s, n·s]` in [0, 1], s the input size, to logits.
-    pub fn forward(&self, pictures: &Tensor) -> Verdicts {
+    /// `[B, 3, n·s, n·s]` in [0, 1], s the input size, to logits. `train` normalises by the batch
+    /// and updates the running statistics.
+    pub fn forward(&self, pictures: &Tensor, train: bool) -> Verdicts {
         let fold = (pictures.size()[2] / self.config.input_size).max(1);
         let mut x = pictures.to_kind(self.kind) * 2.0 - 1.0;
         if fold > 1 {
             x = x.avg_pool2d([fold; 2], [fold; 2], [0, 0], false, true, None::<i64>);
         }
+        x = channels_first(&channels_last(&x).contiguous());
         for level in &self.levels {
-            x = level.forward(&x);
+            x = level.forward(&x, train);
         }
-        let pooled = self
-            .norm
-            .forward(&x)
-            .silu()
-            .mean_dim([2, 3].as_slice(), false, self.kind);
+        let positions = self.position.forward(&self.norm.forward(&x, train).silu());
+        let summary = self.summary.forward(&positions.flatten(1, -1));
+        let summary = self.summary_norm.forward(&summary, train);
         Verdicts {
-            subjects: self.subject_head.forward(&pooled).to_kind(Kind::Float),
-            styles: self.style_head.forward(&pooled).to_kind(Kind::Float),
+            subjects: self.subject_head.forward(&summary).to_kind(Kind::Float),
+            styles: self.style_head.forward(&summary).to_kind(Kind::Float),
         }
     }
 
@@ -127,7 +131,7 @@ impl Judge {
             let references: Vec<&RgbImage> = chunk.iter().collect();
             let device = self.subject_head.weight.device();
             let batch = pictures_to_tensor(&references).to_device(device);
-            let logits = tch::no_grad(|| self.forward(&batch).subjects);
+            let logits = tch::no_grad(|| self.forward(&batch, false).subjects);
             let (_, best) = logits.topk(count as i64, 1, true, true);
             for row in 0..chunk.len() as i64 {
                 let class = |rank: usize| best.int64_value(&[row, rank as i64]) as usize;
@@ -142,84 +146,86 @@ impl Judge {
     }
 }
 
+/// Halves the side (the first quarters it), then a residual block of two convolutions.
 struct Level {
+    norm: Option<BatchNorm>,
     down: Conv2d,
-    blocks: Vec<Block>,
-}
-
-impl Level {
-    fn new(params: &Params, inputs: i64, channels: i64, blocks: i64) -> Result<Self, WeightsError> {
-        let options = Conv2dOptions {
-            kernel: 4,
-            stride: 2,
-            padding: 1,
-            ..Default::default()
-        };
-        Ok(Self {
-            down: Conv2d::new(&params.sub("down"), inputs, channels, options)?,
-            blocks: (0..blocks)
-                .map(|i| Block::new(&params.sub("blocks").sub(i), channels))
-                .collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> Tensor {
-        self.blocks
-            .iter()
-            .fold(self.down.forward(x), |x, block| block.forward(&x))
-    }
-}
-
-struct Block {
-    norms: [GroupNorm; 2],
+    norms: [BatchNorm; 2],
     convs: [Conv2d; 2],
 }
 
-impl Block {
-    fn new(params: &Params, channels: i64) -> Result<Self, WeightsError> {
-        let options = Conv2dOptions {
-            kernel: 3,
-            padding: 1,
+impl Level {
+    fn new(params: &Params, inputs: i64, channels: i64) -> Result<Self, WeightsError> {
+        let first = inputs == 3;
+        let side = if first { 4 } else { 2 };
+        let patch = Conv2dOptions {
+            kernel: side,
+            stride: side,
             ..Default::default()
         };
-        let conv = |name: &str| Conv2d::new(&params.sub(name), channels, channels, options);
-        let norm = |name: &str| GroupNorm::new(&params.sub(name), channels);
+        let conv = |name: &str, init: Init| {
+            let options = Conv2dOptions {
+                kernel: 3,
+                padding: 1,
+                init,
+                ..Default::default()
+            };
+            Conv2d::new(&params.sub(name), channels, channels, options)
+        };
+        let norm = |name: &str, channels| BatchNorm::new(&params.sub(name), channels);
+        // He et al. (2015) for the first; the block starts as the identity.
+        let he = (2.0 / (channels * 9) as f64).sqrt();
         Ok(Self {
-            norms: [norm("norm1")?, norm("norm2")?],
-            convs: [conv("conv1")?, conv("conv2")?],
+            norm: (!first).then(|| norm("norm", inputs)).transpose()?,
+            down: Conv2d::new(&params.sub("down"), inputs, channels, patch)?,
+            norms: [norm("norm1", channels)?, norm("norm2", channels)?],
+            convs: [
+                conv("conv1", Init::Normal { std: he })?,
+                conv("conv2", Init::Const(0.0))?,
+            ],
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Tensor {
+    fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        let x = match &self.norm {
+            Some(norm) => self.down.forward(&norm.forward(x, train)),
+            None => self.down.forward(x),
+        };
         let inner = self.norms.iter().zip(&self.convs);
-        x + inner.fold(x.shallow_clone(), |y, (norm, conv)| {
-            conv.forward(&norm.forward(&y).silu())
-        })
+        inner.fold(x.shallow_clone(), |y, (norm, conv)| {
+            conv.forward(&norm.forward(&y, train).silu())
+        }) + x
     }
 }
 
-struct GroupNorm {
-    groups: i64,
+struct BatchNorm {
     weight: Tensor,
     bias: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
 }
 
-impl GroupNorm {
+impl BatchNorm {
     fn new(params: &Params, channels: i64) -> Result<Self, WeightsError> {
+        let (zero, one) = (Init::Const(0.0), Init::Const(1.0));
         Ok(Self {
-            groups: (channels / GROUP).max(1),
-            weight: params.tensor("weight", &[channels], Init::Const(1.0))?,
-            bias: params.tensor("bias", &[channels], Init::Const(0.0))?,
+            weight: params.tensor("weight", &[channels], one)?,
+            bias: params.tensor("bias", &[channels], zero)?,
+            running_mean: params.buffer("running_mean", &[channels], zero)?,
+            running_var: params.buffer("running_var", &[channels], one)?,
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Tensor {
-        x.group_norm(
-            self.groups,
+    fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        x.batch_norm(
             Some(&self.weight),
             Some(&self.bias),
+            Some(&self.running_mean),
+            Some(&self.running_var),
+            train,
+            MOMENTUM,
             1e-5,
-            true,
+            false,
         )
     }
 }

@@ -8,6 +8,7 @@ pub mod mirror;
 pub mod pairs;
 pub mod pictures;
 pub mod population;
+pub mod reconstruction;
 pub mod statistics;
 pub mod taste;
 pub mod winrate;

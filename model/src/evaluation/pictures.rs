@@ -4,10 +4,12 @@ use serde::Serialize;
 
 use super::drawing::{EvaluationError, Request, draw};
 use super::judge::Judge;
+use super::reconstruction::reconstruct;
 use crate::data::artwork::Artwork;
 use crate::data::captions::with_article;
 use crate::data::split::{Split, stable_hash};
 use crate::engine::{Engine, Taste};
+use crate::weights::ModelFolder;
 
 /// Guesses of the judge of which one has to be right.
 const GUESSES: usize = 5;
@@ -70,11 +72,14 @@ pub struct PictureReport {
     pub top5: f64,
     /// The same on real artwork of the same subjects: what the judge can do at best.
     pub ceiling_top5: f64,
+    /// The same on that artwork after the latent encoder, Stage B and Stage A: what a perfect
+    /// prior could reach.
+    pub reconstructed_top5: f64,
     /// Picture by picture.
     pub pictures: Vec<Judged>,
 }
 
-/// Draws a picture of each prompt and lets the judge name it.
+/// Draws a picture of each prompt and lets the judge name it. `folder` is the engine's.
 ///
 /// Returns the report and the pictures in the order of the prompts.
 ///
@@ -82,6 +87,7 @@ pub struct PictureReport {
 /// When drawing fails or the judge does not know a subject.
 pub fn judge_prompts(
     engine: &Engine,
+    folder: &ModelFolder,
     judge: &Judge,
     artwork: &Artwork,
     prompts: &[Prompt],
@@ -102,9 +108,12 @@ pub fn judge_prompts(
         .map(|prompt| rendering(artwork, prompt.subject, seed))
         .collect();
     let ceiling = name(judge, artwork, prompts, &real)?;
+    let reconstructed = reconstruct(folder, &real, seed)?;
+    let reconstructed = name(judge, artwork, prompts, &reconstructed)?;
     let report = PictureReport {
         top5: hits(&judged),
         ceiling_top5: hits(&ceiling),
+        reconstructed_top5: hits(&reconstructed),
         pictures: judged,
     };
     Ok((report, drawn))

@@ -86,6 +86,14 @@ impl ClipTextConfig {
         Tensor::from_slice(&packed).view([texts.len() as i64, length as i64])
     }
 
+    /// As [`Self::pack`], cut after the longest text: `[texts.len(), n]`. Attention is causal, so
+    /// states up to there, pooled ones among them, are the same.
+    pub fn pack_tight(&self, texts: &[Vec<i64>]) -> Tensor {
+        let longest = texts.iter().map(Vec::len).max().unwrap_or(1) as i64;
+        let length = longest.min(self.max_position_embeddings);
+        self.pack(texts).narrow(1, 0, length)
+    }
+
     fn validate(&self) -> Result<(), WeightsError> {
         let network = "the CLIP text encoder";
         self.unread.check(network)?;

@@ -319,7 +319,10 @@ impl ResBlock {
 
     /// Global response normalisation over `[B, h, w, c]` (ConvNeXt V2, Woo et al., 2023).
     fn global_response_norm(&self, x: &Tensor) -> Tensor {
-        let norm = x.norm_scalaropt_dim(2.0, [1, 2], true);
+        // Not torch's norm, which goes through its reductions one output at a time.
+        let squares = x.square().sum_dim_intlist([1i64, 2].as_slice(), true, None);
+        // A gradient of √0 would be infinite; reference values stay exact in f32.
+        let norm = (squares + 1e-24).sqrt();
         let relative = &norm / (norm.mean_dim([-1i64].as_slice(), true, None) + 1e-6);
         // γ·x·relative + β + x with one pass over x, the largest tensor of the block.
         self.beta.addcmul(x, &(&self.gamma * relative + 1.0))

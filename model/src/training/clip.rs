@@ -92,10 +92,7 @@ impl Clip {
             ids.expect("byte-level tokens exist for every text")
         };
         let ids: Vec<Vec<i64>> = captions.iter().map(encode).collect();
-        let longest = ids.iter().map(Vec::len).max().unwrap_or(1) as i64;
-        let ids = self.parts.text.config().pack(&ids);
-        // Attention is causal: the filler after the longest text changes nothing.
-        let ids = ids.narrow(1, 0, longest.min(ids.size()[1]));
+        let ids = self.parts.text.config().pack_tight(&ids);
         let output = self
             .parts
             .text

@@ -14,8 +14,6 @@ use crate::weights::{Parameter, Params};
 
 /// Share of the pictures that the judge itself is measured on, in per cent.
 const HELD_OUT_PER_CENT: u64 = 8;
-/// Share of the target spread over all classes: many subjects look alike.
-const SMOOTHING: f64 = 0.1;
 /// Weight of the style's loss beside the subject's.
 const STYLE_WEIGHT: f64 = 0.3;
 
@@ -75,13 +73,12 @@ impl Stage for JudgeStage {
         let noise = &mut context.noise;
         let rows = noise.indices(self.batch, self.train.len());
         let pictures = self.train.batch(&rows, Kind::Float);
-        let verdicts =
-            self.judge
-                .forward(&disturb(&pictures, self.judge.config().input_size, noise));
+        let disturbed = disturb(&pictures, self.judge.config().input_size, noise);
+        let verdicts = self.judge.forward(&disturbed, true);
         let (subjects, styles) = self.classes(&self.train, &rows);
         let entropy = |logits: &Tensor, classes: &Tensor| {
             let mean = tch::Reduction::Mean;
-            logits.cross_entropy_loss(classes, None::<&Tensor>, mean, -100, SMOOTHING)
+            logits.cross_entropy_loss(classes, None::<&Tensor>, mean, -100, 0.0)
         };
         let subject = entropy(&verdicts.subjects, &subjects);
         let style = entropy(&verdicts.styles, &styles);
@@ -94,7 +91,9 @@ impl Stage for JudgeStage {
         let count = self.held_out.len().min(1024);
         for start in (0..count).step_by(64) {
             let rows: Vec<usize> = (start..count.min(start + 64)).collect();
-            let verdicts = self.judge.forward(&self.held_out.batch(&rows, Kind::Float));
+            let verdicts = self
+                .judge
+                .forward(&self.held_out.batch(&rows, Kind::Float), false);
             let (subjects, styles) = self.classes(&self.held_out, &rows);
             let (_, best) = verdicts.subjects.topk(5, 1, true, true);
             let hits = best.eq_tensor(&subjects.unsqueeze(1));

@@ -11,6 +11,8 @@ mod recipe;
 mod stage_a;
 mod stage_b;
 mod stage_c;
+mod stage_c_text;
+mod timesteps;
 mod trainer;
 mod vlm;
 

@@ -54,8 +54,9 @@ pub(super) const TEXT_DIM: i64 = 192;
 pub fn judge(artwork: &Artwork) -> JudgeConfig {
     JudgeConfig {
         input_size: 64,
-        channels: vec![32, 64, 128, 192],
-        blocks: vec![1, 1, 1, 1],
+        channels: vec![64, 128, 192],
+        position_channels: 64,
+        summary: 192,
         subjects: artwork.subjects().iter().map(|s| s.code.clone()).collect(),
         styles: artwork.styles().iter().map(|s| s.id.clone()).collect(),
     }
@@ -298,14 +299,14 @@ impl Preset {
     /// How `stage` trains under this preset.
     pub fn settings(self, stage: StageName) -> StageSettings {
         let (minutes, batch, lr, variants) = match (self, stage) {
-            (Self::Cpu, StageName::Judge) => (30.0, 64, 1e-3, 2),
+            (Self::Cpu, StageName::Judge) => (12.0, 64, 3e-3, 2),
             (Self::Cpu, StageName::Clip) => (45.0, 128, 1e-3, 2),
             (Self::Cpu, StageName::StageA) => (30.0, 8, 2e-3, 2),
             (Self::Cpu, StageName::StageB) => (150.0, 32, 1e-3, 2),
             (Self::Cpu, StageName::StageC) => (180.0, 64, 1e-3, 3),
             (Self::Cpu, StageName::Vlm) => (30.0, 16, 1e-3, 2),
             (Self::Cpu, StageName::Preference) => (15.0, 32, 3e-4, 1),
-            (Self::Gpu, StageName::Judge) => (1.0, 256, 2e-3, 4),
+            (Self::Gpu, StageName::Judge) => (1.0, 256, 3e-3, 4),
             (Self::Gpu, StageName::Clip) => (2.0, 512, 1e-3, 4),
             (Self::Gpu, StageName::StageA) => (2.0, 128, 2e-3, 4),
             (Self::Gpu, StageName::StageB) => (5.0, 512, 1e-3, 4),

@@ -16,6 +16,7 @@ use super::preset::{self, Preset, StageName, StageSettings};
 use super::stage_a::{StageA, latent_std};
 use super::stage_b::{StageB, StageBParts};
 use super::stage_c::{LatentBank, StageC, is_text_mapper};
+use super::stage_c_text::TextToLatent;
 use super::trainer::export_config;
 use super::vlm::{Vlm, VlmParts};
 use super::{Budget, Stage, TrainError, TrainOptions, export, train};
@@ -195,10 +196,10 @@ impl Recipe {
     fn finish(
         &self,
         stage: &mut dyn Stage,
-        name: StageName,
+        options: &TrainOptions,
         write: impl FnOnce(Vec<(String, Tensor)>) -> Result<(), TrainError>,
     ) -> Result<Outcome, TrainError> {
-        match train(stage, &self.options(name))? {
+        match train(stage, options)? {
             None => Ok(Outcome::Stopped),
             Some(weights) => write(weights).map(|()| Outcome::Finished),
         }
@@ -262,7 +263,7 @@ impl Recipe {
             held_out,
             batch: settings.batch,
         })?;
-        self.finish(&mut stage, StageName::Clip, |weights| {
+        self.finish(&mut stage, &self.options(StageName::Clip), |weights| {
             let part = |prefix| with_prefix(&weights, prefix);
             copy(&words, &self.model.tokenizer())?;
             self.export(
@@ -312,7 +313,7 @@ impl Recipe {
             held_out,
             batch: settings.batch,
         })?;
-        self.finish(&mut stage, StageName::Vlm, |weights| {
+        self.finish(&mut stage, &self.options(StageName::Vlm), |weights| {
             let mut all = with_prefix(&weights, "vlm/");
             all.extend(fixed);
             self.export(Component::Vlm, &config, &all)
@@ -339,7 +340,7 @@ impl Recipe {
             held_out,
             batch: settings.batch,
         };
-        self.finish(&mut stage, StageName::Judge, |weights| {
+        self.finish(&mut stage, &self.options(StageName::Judge), |weights| {
             self.export(Component::Judge, &config, &weights)
         })
     }
@@ -356,7 +357,7 @@ impl Recipe {
             held_out,
             batch: settings.batch,
         };
-        let outcome = self.finish(&mut stage, StageName::StageA, |weights| {
+        let outcome = self.finish(&mut stage, &self.options(StageName::StageA), |weights| {
             self.export(Component::Vqgan, &config, &weights)
         })?;
         if outcome == Outcome::Finished {
@@ -403,7 +404,7 @@ impl Recipe {
             held_out,
             batch: settings.batch,
         });
-        let outcome = self.finish(&mut stage, StageName::StageB, |weights| {
+        let outcome = self.finish(&mut stage, &self.options(StageName::StageB), |weights| {
             self.export(
                 Component::Decoder,
                 &decoder_config,
@@ -453,7 +454,17 @@ impl Recipe {
         let settings = self.settings(StageName::StageC);
         let b = StageName::StageB;
         let text = ClipTextModelWithProjection::new;
-        let (text_encoder, _) = self.trained(Component::TextEncoder, StageName::Clip, text)?;
+        // A prior to start from comes with the text encoder that it listens to.
+        let known = self.init_from.as_ref().filter(|folder| {
+            let component = |component| folder.component(component).exists();
+            component(Component::Prior) && component(Component::TextEncoder)
+        });
+        let text_is_known = known.is_some();
+        let (text_encoder, text_params) = match known {
+            Some(folder) => folder.load(Component::TextEncoder, self.kind, self.device, text)?,
+            None => self.trained(Component::TextEncoder, StageName::Clip, text)?,
+        };
+        let text_config = text_encoder.config().clone();
         let (vqgan, _) = self.trained(Component::Vqgan, StageName::StageA, PaellaVq::new)?;
         let (decoder, _) = self.trained(Component::Decoder, b, StableCascadeUNet::new)?;
         let (encoder, _) = self.trained(Component::LatentEncoder, b, LatentEncoder::new)?;
@@ -474,18 +485,39 @@ impl Recipe {
             device: self.device,
         };
         let artwork = self.artwork()?;
-        let (train, _) = self.pictures(&artwork, settings.variants);
-        let latents = LatentBank::encode(&encoder, &train, self.kind);
-        drop(train);
+        let (pictures, _) = self.pictures(&artwork, settings.variants);
+        let latents = LatentBank::encode(&encoder, &pictures, self.kind);
+        drop(pictures);
         let all = prior_params.taken();
-        let mut stage = StageC::new(pipeline, prior_params, artwork, latents, settings.batch);
-        if self.init_from.is_none() {
+        let mut stage = StageC::new(
+            pipeline,
+            prior_params,
+            text_params,
+            artwork,
+            latents,
+            settings.batch,
+        );
+        let mut options = self.options(StageName::StageC);
+        if !text_is_known {
+            let part = |share| Budget::Seconds(settings.minutes * 60.0 * share);
+            options.budget = part(1.0 - TEXT_SHARE);
+            let options = TrainOptions {
+                dir: options.dir.join("text"),
+                budget: part(TEXT_SHARE),
+                ..options.clone()
+            };
+            let Some(weights) = train(&mut TextToLatent::new(&stage, self.seed)?, &options)? else {
+                return Ok(Outcome::Stopped);
+            };
+            take(&stage.text_params, &with_prefix(&weights, "text_encoder/"));
             stage.whiten_text();
         }
+        let text_encoder = untrained(stage.text_params.taken(), |_| true);
         let fixed = untrained(all, is_text_mapper);
-        self.finish(&mut stage, StageName::StageC, |mut weights| {
+        self.finish(&mut stage, &options, |mut weights| {
             weights.extend(fixed);
-            self.export(Component::Prior, &config, &weights)
+            self.export(Component::Prior, &config, &weights)?;
+            self.export(Component::TextEncoder, &text_config, &text_encoder)
         })
     }
 
@@ -527,9 +559,11 @@ impl Recipe {
             beta: preset::DPO_BETA,
             batch: settings.batch,
         })?;
-        self.finish(&mut stage, StageName::Preference, |weights| {
-            self.export(Component::PreferenceAdapter, &config, &weights)
-        })
+        self.finish(
+            &mut stage,
+            &self.options(StageName::Preference),
+            |weights| self.export(Component::PreferenceAdapter, &config, &weights),
+        )
     }
 
     /// Labels of training subjects, each at most once, in an order of the seed's.
@@ -586,6 +620,17 @@ impl Recipe {
     }
 }
 
+/// Sets parameters to trained weights of the same names.
+fn take(params: &Params, weights: &[(String, Tensor)]) {
+    for mut parameter in params.taken() {
+        let mut found = weights.iter();
+        let (_, trained) = found
+            .find(|(name, _)| *name == parameter.name)
+            .expect("a training returns what it was given");
+        tch::no_grad(|| parameter.tensor.copy_(trained));
+    }
+}
+
 /// Parameters that a stage leaves as they are, as they ship.
 fn untrained(all: Vec<Parameter>, is_fixed: impl Fn(&str) -> bool) -> Vec<(String, Tensor)> {
     all.into_iter()
@@ -622,6 +667,9 @@ fn copy(from: &Path, to: &Path) -> Result<(), TrainError> {
         source,
     })
 }
+
+/// Share of Stage C's minutes in which the text encoder learns which latents a caption stands for.
+const TEXT_SHARE: f64 = 0.15;
 
 /// One subject in this many is shown to the vision-language model.
 const VLM_SUBJECTS_STRIDE: usize = 4;

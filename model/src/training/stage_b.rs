@@ -5,8 +5,9 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::pictures::{PictureBank, tensor_to_pictures, write_sheet};
+use super::timesteps::timesteps;
 use super::{Metrics, Stage, StepContext, TrainError};
-use crate::diffusion::{DdpmWuerstchenScheduler, Noise};
+use crate::diffusion::{DdpmWuerstchenScheduler, Noise, sample};
 use crate::networks::latent_encoder::LatentEncoder;
 use crate::networks::paella_vq::PaellaVq;
 use crate::networks::stable_cascade_unet::{StableCascadeInput, StableCascadeUNet};
@@ -84,19 +85,9 @@ impl StageB {
     }
 }
 
-/// Timesteps of one batch, evenly spread (less variance than independent draws) and with five
-/// in eight above one half: at high noise the decoder has nothing but its condition to go by,
-/// and only there does the encoder learn what to keep.
-fn timesteps(batch: usize, noise: &mut Noise) -> Vec<f32> {
-    let offset = noise.unit();
-    (0..batch)
-        .map(|i| {
-            1.0 - (1.0 - (i as f32 + offset) / batch as f32)
-                .max(0.0)
-                .powf(1.5)
-        })
-        .collect()
-}
+/// Five in eight timesteps are above one half: at high noise the decoder has nothing but its
+/// condition to go by, and only there does the encoder learn what to keep.
+const LEAN: f32 = 1.5;
 
 impl Stage for StageB {
     fn name(&self) -> &'static str {
@@ -104,16 +95,9 @@ impl Stage for StageB {
     }
 
     fn parameters(&self) -> Vec<Parameter> {
-        let prefixed = |params: &Params, prefix: &str| -> Vec<Parameter> {
-            let mut taken = params.taken();
-            for parameter in &mut taken {
-                parameter.name = format!("{prefix}/{}", parameter.name);
-            }
-            taken
-        };
-        let mut all = prefixed(&self.parts.decoder_params, "decoder");
+        let mut all = self.parts.decoder_params.taken_as("decoder");
         if let Some(params) = &self.parts.encoder_params {
-            all.extend(prefixed(params, "latent_encoder"));
+            all.extend(params.taken_as("latent_encoder"));
         }
         all
     }
@@ -158,7 +142,7 @@ impl Stage for StageB {
 
         let target = self.targets(&pictures);
         let epsilon = target.randn_like();
-        let t = Tensor::from_slice(&timesteps(self.parts.batch, noise)).to_device(device);
+        let t = Tensor::from_slice(&timesteps(self.parts.batch, LEAN, noise)).to_device(device);
         let scheduler = &self.parts.scheduler;
         let noised = scheduler.add_noise(&target, &epsilon, &t);
         let wanted = scheduler.target(&target, &epsilon, &t).to_kind(Kind::Float);
@@ -171,26 +155,15 @@ impl Stage for StageB {
         let rows: Vec<usize> = (0..self.parts.held_out.len().min(32)).collect();
         let pictures = self.parts.held_out.batch(&rows, self.kind());
         let condition = self.parts.encoder.encode(&pictures, false);
-        let mut shape = self.targets(&pictures).size();
-        shape[0] = rows.len() as i64;
-        let mut noise = Noise::new(0);
-        let mut latents = noise.gaussian(&shape).to_device(pictures.device());
-        let timesteps = self
-            .parts
-            .scheduler
-            .timesteps(10)
-            .to_device(pictures.device());
-        for i in 0..10 {
-            let at = |i: i64| timesteps.get(i).expand([shape[0]], false);
-            let predicted = self.predict(&latents.to_kind(self.kind()), &at(i), &condition);
-            let fresh = noise.gaussian(&shape).to_device(pictures.device());
-            let predicted = predicted.to_kind(Kind::Float);
-            let predicted = self.parts.scheduler.epsilon(&predicted, &latents, &at(i));
-            latents = self
-                .parts
-                .scheduler
-                .step(&predicted, &at(i), &at(i + 1), &latents, &fresh);
-        }
+        let shape = self.targets(&pictures).size();
+        let latents = sample(
+            &self.parts.scheduler,
+            &shape,
+            10,
+            &mut Noise::new(0),
+            pictures.device(),
+            |noised, t| self.predict(&noised.to_kind(self.kind()), t, &condition),
+        );
         let scaled = latents.to_kind(self.kind()) * self.parts.autoencoder.config().scale_factor;
         let decoded = self
             .parts

@@ -31,7 +31,7 @@ enum EvalCommand {
     ///
     /// Writes pictures.json and pictures.png (eight a row, in the order of the JSON) and says
     /// the share whose subject is among the judge's first five guesses, beside the same share
-    /// on real artwork. Needs a trained model with its judge and the training set.
+    /// on real artwork and on that artwork after the latent encoder, Stage B and Stage A. Needs a trained model with its judge and the training set.
     Pictures(PicturesArgs),
     /// Let simulated people choose four times, and test that the same pairs with opposite
     /// answers move the pictures in the chosen direction.
@@ -203,7 +203,8 @@ pub(crate) fn run(args: EvalArgs) -> anyhow::Result<()> {
 
 fn pictures(args: PicturesArgs) -> anyhow::Result<()> {
     let artwork = args.model.artwork()?;
-    let judge = Judge::open(&ModelFolder::new(args.model.folder()))?;
+    let folder = ModelFolder::new(args.model.folder());
+    let judge = Judge::open(&folder)?;
     let engine = args.model.engine()?;
     let split = if args.held_out {
         Split::HeldOut
@@ -211,7 +212,7 @@ fn pictures(args: PicturesArgs) -> anyhow::Result<()> {
         Split::Train
     };
     let asked = prompts(&artwork, split, args.count, args.seed);
-    let (report, drawn) = judge_prompts(&engine, &judge, &artwork, &asked, args.seed)?;
+    let (report, drawn) = judge_prompts(&engine, &folder, &judge, &artwork, &asked, args.seed)?;
     write_report(&args.out, "pictures", &report)?;
     write_sheet(&args.out.join("pictures.png"), &drawn, 8)?;
     for picture in &report.pictures {
@@ -223,10 +224,12 @@ fn pictures(args: PicturesArgs) -> anyhow::Result<()> {
         );
     }
     println!(
-        "top-5 {:.1} % of {} pictures; {:.1} % on real artwork; {}",
+        "top-5 {:.1} % of {} pictures; {:.1} % on real artwork, {:.1} % after encoding and \
+         decoding it; {}",
         100.0 * report.top5,
         report.pictures.len(),
         100.0 * report.ceiling_top5,
+        100.0 * report.reconstructed_top5,
         args.out.display()
     );
     Ok(())
