@@ -12,3 +12,4 @@ pub mod reconstruction;
 pub mod statistics;
 pub mod taste;
 pub mod winrate;
+pub mod wordings;

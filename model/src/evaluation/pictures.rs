@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::drawing::{EvaluationError, Request, draw};
 use super::judge::Judge;
 use super::reconstruction::reconstruct;
+use super::statistics::{Interval, wilson};
+use super::wordings::Wording;
 use crate::data::artwork::Artwork;
-use crate::data::captions::with_article;
 use crate::data::split::{Split, stable_hash};
 use crate::engine::{Engine, Taste};
 use crate::weights::ModelFolder;
@@ -25,8 +26,14 @@ pub struct Prompt {
 
 /// `count` prompts, a subject each, drawn from one side of the split by a fixed order that the
 /// seed shuffles. Subjects drawn in fewer than five styles are left out: they are hard to learn
-/// and to judge.
-pub fn prompts(artwork: &Artwork, split: Split, count: usize, seed: u64) -> Vec<Prompt> {
+/// and to judge; so are those that cannot be asked for in the wording.
+pub fn prompts(
+    artwork: &Artwork,
+    split: Split,
+    wording: Wording,
+    count: usize,
+    seed: u64,
+) -> Vec<Prompt> {
     let mut drawn = vec![0; artwork.subjects().len()];
     for i in 0..artwork.len() {
         drawn[artwork.picture(i).subject] += 1;
@@ -46,11 +53,11 @@ pub fn prompts(artwork: &Artwork, split: Split, count: usize, seed: u64) -> Vec<
     order.sort_unstable();
     order
         .into_iter()
-        .take(count)
-        .map(|(_, subject)| Prompt {
-            text: with_article(&artwork.subjects()[subject].label),
-            subject,
+        .filter_map(|(_, subject)| {
+            let text = wording.ask(&artwork.subjects()[subject], seed)?;
+            Some(Prompt { text, subject })
         })
+        .take(count)
         .collect()
 }
 
@@ -61,20 +68,46 @@ pub struct Judged {
     pub prompt: String,
     /// Labels of the judge's guesses, likeliest first.
     pub guesses: Vec<String>,
-    /// Whether the subject is among them.
-    pub hit: bool,
+    /// The subject's place among them, from 0; `None` where it is not.
+    pub rank: Option<usize>,
+}
+
+/// How often the judge named what was asked for.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Hits {
+    /// Share of the pictures whose subject is the judge's first guess.
+    pub top1: f64,
+    /// Share of those whose subject is among its first five.
+    pub top5: f64,
+    /// 95 % interval of `top5` (Wilson).
+    pub top5_interval: Interval,
+}
+
+impl Hits {
+    fn of(judged: &[Judged]) -> Self {
+        let n = judged.len().max(1) as f64;
+        let within = |guesses: usize| {
+            let hit = |picture: &&Judged| picture.rank.is_some_and(|rank| rank < guesses);
+            judged.iter().filter(hit).count() as f64
+        };
+        Self {
+            top1: within(1) / n,
+            top5: within(GUESSES) / n,
+            top5_interval: wilson(within(GUESSES), n),
+        }
+    }
 }
 
 /// The judge's findings over pictures of prompts.
 #[derive(Debug, Clone, Serialize)]
 pub struct PictureReport {
-    /// Share of the drawn pictures whose subject is among the judge's first five guesses.
-    pub top5: f64,
-    /// The same on real artwork of the same subjects: what the judge can do at best.
-    pub ceiling_top5: f64,
-    /// The same on that artwork after the latent encoder, Stage B and Stage A: what a perfect
-    /// prior could reach.
-    pub reconstructed_top5: f64,
+    /// The drawn pictures.
+    pub drawn: Hits,
+    /// Real artwork of the same subjects: what the judge can do at best.
+    pub real: Hits,
+    /// That artwork after the latent encoder, Stage B and Stage A: what a perfect prior could
+    /// reach.
+    pub reconstructed: Hits,
     /// Picture by picture.
     pub pictures: Vec<Judged>,
 }
@@ -111,9 +144,9 @@ pub fn judge_prompts(
     let reconstructed = reconstruct(folder, &real, seed)?;
     let reconstructed = name(judge, artwork, prompts, &reconstructed)?;
     let report = PictureReport {
-        top5: hits(&judged),
-        ceiling_top5: hits(&ceiling),
-        reconstructed_top5: hits(&reconstructed),
+        drawn: Hits::of(&judged),
+        real: Hits::of(&ceiling),
+        reconstructed: Hits::of(&reconstructed),
         pictures: judged,
     };
     Ok((report, drawn))
@@ -142,7 +175,7 @@ fn name(
             }
             Ok(Judged {
                 prompt: prompt.text.clone(),
-                hit: guesses.contains(&code.as_str()),
+                rank: guesses.iter().position(|guess| guess == code),
                 guesses: guesses.into_iter().map(label).collect(),
             })
         })
@@ -157,8 +190,4 @@ fn rendering(artwork: &Artwork, subject: usize, seed: u64) -> RgbImage {
     let key = format!("{seed} {subject} rendering");
     let choice = stable_hash(key.as_bytes()) % of_subject.len().max(1) as u64;
     artwork.composite(of_subject[choice as usize], [255; 3])
-}
-
-fn hits(judged: &[Judged]) -> f64 {
-    judged.iter().filter(|picture| picture.hit).count() as f64 / judged.len().max(1) as f64
 }

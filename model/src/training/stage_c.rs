@@ -38,7 +38,7 @@ pub(super) fn is_text_mapper(name: &str) -> bool {
         name.strip_prefix(*mapper)
             .is_some_and(|rest| rest.starts_with('.'))
     };
-    TEXT_MAPPERS.iter().any(|mapper| of(mapper))
+    TEXT_MAPPERS.iter().any(of)
 }
 
 /// The latents of every row of a picture bank.

@@ -14,6 +14,7 @@ use predilect_model::evaluation::mirror::{MirrorSize, mirror};
 use predilect_model::evaluation::pictures::{judge_prompts, prompts};
 use predilect_model::evaluation::population::Population;
 use predilect_model::evaluation::winrate::{Arm, WinRateConfig, win_rates};
+use predilect_model::evaluation::wordings::Wording;
 use predilect_model::preference::pair_bank::PairBank;
 use predilect_model::training::write_sheet;
 use predilect_model::weights::ModelFolder;
@@ -103,6 +104,9 @@ struct PicturesArgs {
     /// Ask for subjects that were never trained on
     #[arg(long)]
     held_out: bool,
+    /// How the subjects are asked for
+    #[arg(long, value_enum, default_value_t = WordingArg::Label)]
+    wording: WordingArg,
     /// Where the sheet and the report go
     #[arg(long, value_name = "FOLDER", default_value = "eval")]
     out: PathBuf,
@@ -159,6 +163,29 @@ struct WinrateArgs {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WordingArg {
+    /// The plain name
+    Label,
+    /// Another name for the same
+    Synonym,
+    /// The plain name in a sentence that training has not seen
+    Reworded,
+    /// The plain name with two letters exchanged
+    Typo,
+}
+
+impl From<WordingArg> for Wording {
+    fn from(wording: WordingArg) -> Self {
+        match wording {
+            WordingArg::Label => Self::Label,
+            WordingArg::Synonym => Self::Synonym,
+            WordingArg::Reworded => Self::Reworded,
+            WordingArg::Typo => Self::Typo,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ArmArg {
     /// What is drawn without any taste.
     Base,
@@ -211,34 +238,42 @@ fn pictures(args: PicturesArgs) -> anyhow::Result<()> {
     } else {
         Split::Train
     };
-    let asked = prompts(&artwork, split, args.count, args.seed);
+    let asked = prompts(&artwork, split, args.wording.into(), args.count, args.seed);
     let (report, drawn) = judge_prompts(&engine, &folder, &judge, &artwork, &asked, args.seed)?;
     write_report(&args.out, "pictures", &report)?;
     write_sheet(&args.out.join("pictures.png"), &drawn, 8)?;
     for picture in &report.pictures {
-        let mark = if picture.hit { "yes" } else { "no " };
+        let mark = match picture.rank {
+            Some(_) => "yes",
+            None => "no ",
+        };
         println!(
             "{mark} {:<40} {}",
             picture.prompt,
             picture.guesses.join(", ")
         );
     }
-    println!(
-        "top-5 {:.1} % of {} pictures; {:.1} % on real artwork, {:.1} % after encoding and \
-         decoding it; {}",
-        100.0 * report.top5,
-        report.pictures.len(),
-        100.0 * report.ceiling_top5,
-        100.0 * report.reconstructed_top5,
-        args.out.display()
-    );
+    for (what, hits) in [
+        ("drawn", report.drawn),
+        ("real artwork", report.real),
+        ("the same, encoded and decoded", report.reconstructed),
+    ] {
+        println!(
+            "{what}: top-1 {:.1} %, top-5 {:.1} % ({:.1} to {:.1} %)",
+            100.0 * hits.top1,
+            100.0 * hits.top5,
+            100.0 * hits.top5_interval.lower,
+            100.0 * hits.top5_interval.upper,
+        );
+    }
+    println!("{} pictures; {}", report.pictures.len(), args.out.display());
     Ok(())
 }
 
 fn run_mirror(args: MirrorArgs) -> anyhow::Result<()> {
     let artwork = args.model.artwork()?;
     let engine = args.model.engine()?;
-    let asked = prompts(&artwork, Split::Train, 16, args.seed);
+    let asked = prompts(&artwork, Split::Train, Wording::Label, 16, args.seed);
     let size = MirrorSize {
         people: args.people,
         seeds: args.seeds.into(),

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use predilect_model::data::split::Split;
-use predilect_model::evaluation::{pairs, pictures::prompts};
+use predilect_model::evaluation::{pairs, pictures::prompts, wordings::Wording};
 
 use super::eval::ModelArgs;
 
@@ -46,7 +46,13 @@ pub(crate) fn run(args: PairsArgs) -> anyhow::Result<()> {
     let PairsCommand::Build(args) = args.action;
     let artwork = args.model.artwork()?;
     let engine = args.model.engine()?;
-    let asked = prompts(&artwork, Split::Train, args.prompts, args.seed);
+    let asked = prompts(
+        &artwork,
+        Split::Train,
+        Wording::Label,
+        args.prompts,
+        args.seed,
+    );
     let bank = pairs::build(&engine, &asked, args.seeds, &args.out, &mut |done| {
         eprintln!("prompt {done} of {}", asked.len());
     })?;
