@@ -9,7 +9,6 @@ pub mod pairs;
 pub mod pictures;
 pub mod population;
 pub mod reconstruction;
-pub mod statistics;
 pub mod taste;
 pub mod winrate;
 pub mod wordings;

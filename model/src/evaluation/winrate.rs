@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
+use predilect_statistics::{Cluster, Interval, RESAMPLES, cluster_bootstrap, wilson};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -14,7 +15,6 @@ use serde::Serialize;
 use super::choice_pool::ChoicePool;
 use super::drawing::{EvaluationError, Request, draw, embed};
 use super::population::{Choice, Person, Population};
-use super::statistics::{Interval, cluster_bootstrap, wilson};
 use crate::data::split::stable_hash;
 use crate::engine::{Engine, Taste};
 use crate::preference::embedding::PreferenceEmbedding;
@@ -105,10 +105,10 @@ pub struct WinRate {
     pub rate: f64,
     /// Share won of those that were no tie.
     pub rate_without_ties: f64,
-    /// Wilson's interval of `rate`, as if all comparisons were independent.
-    pub wilson: Interval,
-    /// Bootstrap interval of `rate`, clustered by person.
-    pub by_person: Interval,
+    /// Wilson's interval of `rate`, as if all comparisons were independent; none without any.
+    pub wilson: Option<Interval>,
+    /// Bootstrap interval of `rate`, clustered by person; none with fewer than two people.
+    pub by_person: Option<Interval>,
 }
 
 /// Win rates of one population.
@@ -289,9 +289,12 @@ fn win_rate(opponent: Arm, results: &[(u64, f64)], seed: u64) -> WinRate {
     let n = results.len();
     let ties = results.iter().filter(|(_, won)| *won == 0.5).count();
     let won: f64 = results.iter().map(|(_, won)| won).sum();
-    let people: Vec<(f64, f64)> = results
+    let people: Vec<Cluster> = results
         .chunk_by(|a, b| a.0 == b.0)
-        .map(|own| (own.iter().map(|(_, won)| won).sum(), own.len() as f64))
+        .map(|own| Cluster {
+            sum: own.iter().map(|(_, won)| won).sum(),
+            n: own.len() as u64,
+        })
         .collect();
     WinRate {
         opponent,
@@ -299,8 +302,8 @@ fn win_rate(opponent: Arm, results: &[(u64, f64)], seed: u64) -> WinRate {
         ties,
         rate: won / n as f64,
         rate_without_ties: (won - 0.5 * ties as f64) / ((n - ties).max(1) as f64),
-        wilson: wilson(won, n as f64),
-        by_person: cluster_bootstrap(&people, seed),
+        wilson: wilson(won, n as u64),
+        by_person: cluster_bootstrap(&people, RESAMPLES, seed),
     }
 }
 
@@ -321,8 +324,9 @@ mod tests {
         assert_eq!((rate.n, rate.ties), (5, 1));
         assert!((rate.rate - 0.7).abs() < 1e-12);
         assert!((rate.rate_without_ties - 0.75).abs() < 1e-12);
-        assert!(rate.by_person.lower >= 0.5 - 1e-12, "{:?}", rate.by_person);
-        assert!((rate.by_person.upper - 1.0).abs() < 1e-12);
+        let by_person = rate.by_person.unwrap();
+        assert!(by_person.low >= 0.5 - 1e-12, "{by_person:?}");
+        assert!((by_person.high - 1.0).abs() < 1e-12);
     }
 
     #[test]

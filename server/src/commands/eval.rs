@@ -353,14 +353,16 @@ fn winrate(args: WinrateArgs) -> anyhow::Result<()> {
         ("answers", &report.by_answers),
     ] {
         for rate in rates {
+            let by_person = rate.by_person.map_or_else(String::new, |interval| {
+                let (low, high) = (100.0 * interval.low, 100.0 * interval.high);
+                format!("; by person {low:.1} to {high:.1} %")
+            });
             println!(
-                "by {judged}, against {:<10}  {:.1} % of {} (ties {}; by person {:.1} to {:.1} %)",
+                "by {judged}, against {:<10}  {:.1} % of {} (ties {}{by_person})",
                 rate.opponent.as_str(),
                 100.0 * rate.rate,
                 rate.n,
                 rate.ties,
-                100.0 * rate.by_person.lower,
-                100.0 * rate.by_person.upper,
             );
         }
     }
