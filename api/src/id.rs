@@ -48,3 +48,11 @@ id!(
     /// Names a picture a generation drew: a random UUID.
     ImageId
 );
+id!(
+    /// Names an API token, without being it: a random UUID.
+    ApiTokenId
+);
+id!(
+    /// Names a person to admins: a random UUID.
+    PersonId
+);

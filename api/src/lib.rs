@@ -5,6 +5,8 @@
 //! allowed, so that the server can answer a number out of range in words, naming
 //! the field and the range.
 
+mod account;
+mod admin;
 mod event;
 mod generation;
 mod id;
@@ -14,11 +16,16 @@ mod problem;
 mod profile;
 mod session;
 
+pub use account::{
+    Account, ApiToken, ApiTokenList, ChangePassword, CreatedApiToken, DeleteEverything, LogIn,
+    NewApiToken, Register, Role, Secret,
+};
+pub use admin::{SetUpAdmin, User, UserList};
 pub use event::GenerationEvent;
 pub use generation::{
     Generation, GenerationList, GenerationState, Image, NewGeneration, ProfileWeight,
 };
-pub use id::{GenerationId, ImageId, PairId, ProfileId};
+pub use id::{ApiTokenId, GenerationId, ImageId, PairId, PersonId, ProfileId};
 pub use model::{Bounds, ModelCard};
 pub use pair::{Choice, ChoiceProgress, NewChoice, Pair};
 pub use problem::{FieldError, PROBLEM_CONTENT_TYPE, Problem};

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use predilect_model::{engine::Engine, preference::pair_bank::PairBank};
 
 use crate::{
+    attempts::Attempts,
     files::Files,
     jobs::Jobs,
     parse::GenerationLimits,
+    passwords::Passwords,
     store::{QueueLimits, Store},
 };
 
@@ -32,8 +34,14 @@ pub struct App {
     pub queue_limits: QueueLimits,
     /// Generations given to the engine at a time.
     pub concurrency: usize,
+    /// Hashes and compares passwords.
+    pub passwords: Passwords,
+    /// Log-ins that failed of late.
+    pub attempts: Attempts,
     /// Whether the session's cookie is for HTTPS only.
     pub secure_cookies: bool,
+    /// Whether a proxy in front names the client.
+    pub trust_forwarded_for: bool,
 }
 
 /// Shared by handlers and jobs.

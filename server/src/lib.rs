@@ -2,14 +2,17 @@
 //! the same router.
 
 pub mod app;
+pub mod attempts;
 pub mod config;
+pub mod data_export;
 pub mod files;
 pub mod http;
 pub mod jobs;
 pub mod pair_order;
 pub mod parse;
+pub mod passwords;
 pub mod picture_text;
 pub mod profile_code;
 pub mod serve;
-pub mod session_token;
 pub mod store;
+pub mod token;

@@ -14,6 +14,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(commands::serve::Arguments),
+    Admin(commands::admin::AdminArgs),
     /// Build the training data.
     Data(commands::data::DataArgs),
     Train(commands::train::TrainArgs),
@@ -25,6 +26,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Serve(arguments) => commands::serve::run(arguments),
+        Command::Admin(args) => commands::admin::run(args),
         Command::Data(args) => commands::data::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Eval(args) => commands::eval::run(args),

@@ -1,9 +1,13 @@
 //! Requests parsed at the edge: what these types hold is within all limits.
 
+mod account;
+
 use std::{fmt::Display, ops::RangeInclusive};
 
 use predilect_api::{Bounds, FieldError, ModelCard, ProfileWeight};
 use predilect_model::engine::ModelInfo;
+
+pub use account::{AccountName, Password, TokenName};
 
 /// Most characters of a profile's name.
 pub const MAX_NAME_CHARS: usize = 60;

@@ -1,7 +1,8 @@
 //! From settings to a running server, and to a clean stop.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -16,12 +17,15 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     app::{App, AppState},
+    attempts::{AttemptLimits, Attempts},
     config::{Config, StorageConfig},
     files::Files,
     http,
     jobs::{self, Jobs},
     parse::GenerationLimits,
+    passwords::Passwords,
     store::{QueueLimits, Store},
+    token::Token,
 };
 
 /// Workers that are still busy after it are left behind; the next start takes up their work.
@@ -32,6 +36,7 @@ pub struct Server {
     app: AppState,
     router: Router,
     workers: JoinSet<()>,
+    setup: Option<Token>,
     /// Held as long as the server lives.
     _lock: File,
 }
@@ -73,8 +78,16 @@ impl Server {
                 total: config.limits.queue_total,
             },
             concurrency: config.limits.concurrency.into(),
+            passwords: Passwords::new()?,
+            attempts: Attempts::new(AttemptLimits {
+                per_name: config.limits.login_failures_per_name,
+                per_address: config.limits.login_failures_per_address,
+            }),
             secure_cookies: config.http.secure_cookies,
+            trust_forwarded_for: config.http.trust_forwarded_for,
         });
+        let setup = Token::random();
+        let setup_open = app.store.open_admin_setup(&setup.hash()).await?;
         let workers = jobs::start(&app).await?;
         let web_dir = config.http.web_dir();
         if web_dir.is_none() {
@@ -87,8 +100,15 @@ impl Server {
             app,
             router,
             workers,
+            setup: setup_open.then_some(setup),
             _lock: lock,
         })
+    }
+
+    /// What makes the first admin, once, with `POST /api/v1/setup`; none when there is an admin.
+    #[must_use]
+    pub fn setup_token(&self) -> Option<String> {
+        self.setup.as_ref().map(Token::to_text)
     }
 
     /// Serves on `listener` until `stop` resolves, then stops cleanly: requests are
@@ -105,6 +125,7 @@ impl Server {
             app,
             router,
             mut workers,
+            setup: _,
             _lock,
         } = self;
         let stopping = app.clone();
@@ -113,6 +134,7 @@ impl Server {
             tracing::info!("stopping");
             stopping.jobs.close();
         };
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, router)
             .with_graceful_shutdown(stop)
             .await?;
@@ -129,9 +151,8 @@ impl Server {
 
 /// Two servers on one folder would each draw what the other is drawing.
 fn lock(storage: &StorageConfig) -> anyhow::Result<File> {
+    storage.make_folder()?;
     let folder = storage.data_dir.display();
-    fs::create_dir_all(&storage.data_dir)
-        .with_context(|| format!("cannot make the data folder {folder}"))?;
     let path = storage.lock_file();
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     match file.try_lock() {

@@ -1,5 +1,6 @@
 //! One module per subcommand: arguments parsed, the library called, the outcome said.
 
+pub(crate) mod admin;
 pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod pairs;

@@ -1,5 +1,7 @@
 //! `predilect serve`
 
+use std::io::Write;
+
 use anyhow::Context;
 use predilect_server::{config::Config, serve::Server};
 use tokio::{
@@ -46,7 +48,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.http.listen))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let server = Server::start(&config).await?;
-    println!("Predilect is at http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    // In one write: whoever started this program may listen for the first line alone.
+    let setup = server.setup_token().map_or_else(String::new, |token| {
+        format!(
+            "There is no admin yet. `predilect admin create NAME` makes one; so does, once, \
+             POST /api/v1/setup with the token {token}\n"
+        )
+    });
+    let announcement = format!("Predilect is at http://{address}\n{setup}");
+    std::io::stdout().write_all(announcement.as_bytes())?;
     server
         .serve(listener, async move {
             tokio::select! {

@@ -22,6 +22,11 @@ pub struct HttpConfig {
     /// Send the session's cookie over HTTPS only. Turn it on behind a proxy that speaks HTTPS.
     #[arg(long, env = "PREDILECT_SECURE_COOKIES")]
     pub secure_cookies: bool,
+
+    /// Take a client's address from the last entry of X-Forwarded-For. Turn it on only behind a
+    /// proxy that writes this entry; else anybody can make one up.
+    #[arg(long, env = "PREDILECT_TRUST_FORWARDED_FOR")]
+    pub trust_forwarded_for: bool,
 }
 
 impl HttpConfig {

@@ -16,4 +16,14 @@ pub struct LimitConfig {
     #[arg(long, env = "PREDILECT_QUEUE_TOTAL", default_value_t = 500,
         value_parser = clap::value_parser!(u32).range(1..))]
     pub queue_total: u32,
+
+    /// Wrong passwords for one account's name within a quarter of an hour.
+    #[arg(long, env = "PREDILECT_LOGIN_FAILURES_PER_NAME", default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub login_failures_per_name: u32,
+
+    /// Wrong passwords from one address within a quarter of an hour.
+    #[arg(long, env = "PREDILECT_LOGIN_FAILURES_PER_ADDRESS", default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub login_failures_per_address: u32,
 }

@@ -1,4 +1,6 @@
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
+
+use anyhow::Context;
 
 /// Where the server keeps what it stores.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,6 +21,15 @@ pub struct StorageConfig {
 }
 
 impl StorageConfig {
+    /// Makes the folder if it is not there.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn make_folder(&self) -> anyhow::Result<()> {
+        fs::create_dir_all(&self.data_dir)
+            .with_context(|| format!("cannot make the data folder {}", self.data_dir.display()))
+    }
+
     /// The database's address.
     #[must_use]
     pub fn database_url(&self) -> String {

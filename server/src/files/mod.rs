@@ -49,6 +49,14 @@ impl Files {
         blocking(move || fs::read(path)).await
     }
 
+    /// Reads a picture on the calling thread, for those that may wait.
+    ///
+    /// # Errors
+    /// When it is not there or can't be read.
+    pub fn read(&self, id: &ImageId) -> io::Result<Vec<u8>> {
+        fs::read(self.path(id))
+    }
+
     /// Removes a picture that nothing refers to.
     ///
     /// # Errors

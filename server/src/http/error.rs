@@ -1,16 +1,18 @@
 //! Every error answer: one enum, mapped to a problem document (RFC 9457).
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 use axum::{
     Json,
     http::{
         HeaderValue, StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER},
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
 use predilect_api::{FieldError, PROBLEM_CONTENT_TYPE, Problem};
+
+use crate::passwords::PasswordError;
 
 /// Seconds after which a refused request is worth another try.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -24,6 +26,30 @@ pub enum ApiError {
         "There is no session with this request. Start one with POST /api/v1/session and send the cookie it sets."
     )]
     NoSession,
+    /// A bearer token that is not known, or was revoked.
+    #[error("The API token of this request is not known, or was revoked.")]
+    UnknownToken,
+    /// A log-in that failed; which part was wrong is not told.
+    #[error("There is no account with this name and this password.")]
+    WrongCredentials,
+    /// What only a person at a browser may do.
+    #[error("An API token can't do this. Log in, and send the session's cookie instead.")]
+    SessionRequired,
+    /// What only admins may do.
+    #[error("This is for admins of this server. Log in with an admin's account.")]
+    AdminsOnly,
+    /// What needs an account.
+    #[error("You have no account yet. Make one with POST /api/v1/account; you keep everything.")]
+    NotRegistered,
+    /// The person has an account.
+    #[error("You have an account already. Log out before you make another one.")]
+    AlreadyRegistered,
+    /// Somebody else has an account by this name.
+    #[error("Another account has this name, or one that reads the same.")]
+    NameTaken,
+    /// Too many passwords were wrong.
+    #[error("Too many passwords were wrong of late. Try again in {} seconds.", .0.as_secs() + 1)]
+    TooManyAttempts(Duration),
     /// No such route.
     #[error("There is nothing at this address. /api/v1/openapi.json lists what there is.")]
     NoRoute,
@@ -97,6 +123,30 @@ impl ApiError {
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::NoSession => (StatusCode::UNAUTHORIZED, "no-session", "No session"),
+            Self::UnknownToken => (StatusCode::UNAUTHORIZED, "unknown-token", "Unknown token"),
+            Self::WrongCredentials => (
+                StatusCode::UNAUTHORIZED,
+                "wrong-credentials",
+                "Wrong name or password",
+            ),
+            Self::SessionRequired => (
+                StatusCode::FORBIDDEN,
+                "session-required",
+                "Session required",
+            ),
+            Self::AdminsOnly => (StatusCode::FORBIDDEN, "admins-only", "Admins only"),
+            Self::NotRegistered => (StatusCode::CONFLICT, "not-registered", "Not registered"),
+            Self::AlreadyRegistered => (
+                StatusCode::CONFLICT,
+                "already-registered",
+                "Already registered",
+            ),
+            Self::NameTaken => (StatusCode::CONFLICT, "name-taken", "Name taken"),
+            Self::TooManyAttempts(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-attempts",
+                "Too many attempts",
+            ),
             Self::NoRoute => (StatusCode::NOT_FOUND, "no-route", "No such address"),
             Self::MethodNotAllowed => (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -159,6 +209,16 @@ impl ApiError {
         }
     }
 
+    /// Seconds after which another try is worth it, where one is.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::QueueFull(_) => Some(RETRY_AFTER_SECONDS),
+            // Rounded up: whoever comes a moment too early would be refused again.
+            Self::TooManyAttempts(wait) => Some(wait.as_secs() + 1),
+            _ => None,
+        }
+    }
+
     /// The error as it is sent.
     #[must_use]
     pub fn to_problem(&self) -> Problem {
@@ -166,6 +226,10 @@ impl ApiError {
         let errors = match self {
             Self::Invalid(errors) => errors.clone(),
             Self::UnknownReference(error) => vec![error.clone()],
+            Self::NameTaken => vec![FieldError {
+                field: "name".into(),
+                message: "must be a name that no account has yet".into(),
+            }],
             _ => vec![],
         };
         let missing = match self {
@@ -192,10 +256,19 @@ impl IntoResponse for ApiError {
         let mut response = (status, Json(self.to_problem())).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_CONTENT_TYPE));
-        if matches!(self, Self::QueueFull(_)) {
-            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        Self::Internal(error.into())
     }
 }
 

@@ -6,18 +6,14 @@ use axum::{
         FromRequest, FromRequestParts, Request,
         rejection::{BytesRejection, FailedToBufferBody, PathRejection, QueryRejection},
     },
-    http::{HeaderMap, header::CONTENT_TYPE, request::Parts},
+    http::{HeaderMap, header::CONTENT_TYPE},
 };
-use axum_extra::extract::CookieJar;
 use predilect_api::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::error::ApiError;
-use crate::{app::AppState, session_token::SessionToken, store::Person};
-
-/// Name of the session's cookie.
-pub(crate) const SESSION_COOKIE: &str = "predilect_session";
+use crate::app::AppState;
 
 /// A JSON body, at most as long as the route's `DefaultBodyLimit`.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -89,31 +85,6 @@ fn field_error(path: &str, message: &str) -> FieldError {
         .replace("expected f32", "expected a number")
         .replace("expected struct ", "expected an object of ");
     FieldError { field, message }
-}
-
-impl FromRequestParts<AppState> for Person {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
-        person_of(&parts.headers, app)
-            .await?
-            .ok_or(ApiError::NoSession)
-    }
-}
-
-/// Whoever's cookie the request carries.
-pub(crate) async fn person_of(
-    headers: &HeaderMap,
-    app: &AppState,
-) -> Result<Option<Person>, ApiError> {
-    let jar = CookieJar::from_headers(headers);
-    let token = jar
-        .get(SESSION_COOKIE)
-        .and_then(|cookie| SessionToken::parse(cookie.value()));
-    match token {
-        Some(token) => Ok(app.store.person_of(&token.hash()).await?),
-        None => Ok(None),
-    }
 }
 
 /// The parameters in the path.

@@ -15,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     error::ApiError,
     extract::{Json, Path, Query},
+    page::PageLimit,
 };
 use crate::{
     app::AppState,
@@ -22,9 +23,6 @@ use crate::{
     parse::{Blend, FieldErrors, GenerationLimits, Prompt},
     store::{self, BlendPart, FinalState, Person, QueueError},
 };
-
-const DEFAULT_PAGE: u32 = 20;
-const MAX_PAGE: u32 = 100;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -183,22 +181,12 @@ async fn list(
     person: Person,
     Query(page): Query<Page>,
 ) -> Result<Answer<GenerationList>, ApiError> {
-    let limit = page.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        let message = format!("must be a whole number from 1 to {MAX_PAGE}, and is {limit}");
-        return Err(ApiError::field("limit", message));
-    }
-    // One more than asked tells whether there is a next page.
+    let limit = PageLimit::parse(page.limit)?;
     let mut generations = app
         .store
-        .generations(&person, page.before.as_ref(), limit + 1)
+        .generations(&person, page.before.as_ref(), limit.with_one_more())
         .await?;
-    let more = generations.len() > limit as usize;
-    generations.truncate(limit as usize);
-    let next = generations
-        .last()
-        .filter(|_| more)
-        .map(|last| last.id.clone());
+    let next = limit.cut(&mut generations, |last| last.id.clone());
     Ok(Answer(GenerationList { generations, next }))
 }
 

@@ -1,6 +1,11 @@
 //! The server's routes: one module per resource, registered together with their part of
 //! the OpenAPI document, so that the document can't drift.
 
+mod account;
+mod address;
+mod admin;
+mod api_tokens;
+mod auth;
 mod choices;
 mod error;
 mod events;
@@ -11,16 +16,20 @@ mod health;
 mod images;
 mod metrics;
 mod model;
+mod page;
 mod pairs;
 mod profiles;
 mod session;
+mod setup;
 mod web;
 
 use std::{path::Path, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::RequestBodyTimeoutLayer,
+    catch_panic::CatchPanicLayer,
+    compression::{CompressionLayer, DefaultPredicate, Predicate, predicate::NotForContentType},
+    timeout::RequestBodyTimeoutLayer,
     trace::TraceLayer,
 };
 use utoipa::OpenApi;
@@ -41,14 +50,17 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
         title = "Predilect",
         description = "Learns a person's taste in pictures from four choices and draws for \
                        that taste. Start with POST /api/v1/session and send its cookie with \
-                       every request. Every error is a problem document (RFC 9457)."
+                       every request, or send an API token as Authorization: Bearer. Every \
+                       error is a problem document (RFC 9457)."
     ),
     tags(
         (name = "session", description = "Who is asking"),
+        (name = "account", description = "Keeping everything across devices, taking it along, deleting it"),
         (name = "choices", description = "Pairs of pictures and what a person made of them"),
         (name = "profiles", description = "Taste, as read from choices"),
         (name = "generations", description = "Drawing, and following it"),
         (name = "model", description = "What draws"),
+        (name = "admin", description = "For admins only"),
     )
 )]
 struct Document;
@@ -72,8 +84,7 @@ pub fn router(app: AppState, web_dir: Option<&Path>) -> Router {
         .layer(middleware::from_fn(metrics::count))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
-        // Its default leaves event streams and pictures alone.
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(worth_compressing()))
         .layer(middleware::from_fn(headers::secure))
         .layer(TraceLayer::new_for_http())
 }
@@ -87,14 +98,23 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 fn api() -> OpenApiRouter<AppState> {
     let v1 = OpenApiRouter::new()
         .merge(session::router())
+        .merge(account::router())
+        .merge(api_tokens::router())
+        .merge(setup::router())
         .merge(pairs::router())
         .merge(choices::router())
         .merge(profiles::router())
         .merge(generations::router())
         .merge(events::router())
         .merge(images::router())
-        .merge(model::router());
+        .merge(model::router())
+        .merge(admin::router());
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", v1)
+}
+
+/// The default leaves event streams and pictures alone; an archive is full of pictures.
+fn worth_compressing() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new(account::ARCHIVE_TYPE))
 }
 
 async fn no_route() -> ApiError {

@@ -1,10 +1,12 @@
 //! The work behind the requests. Every job is stored before it is acknowledged, so the
 //! store is the queue; what is here only wakes whoever works on it.
 
+mod discarded;
 pub mod events;
 mod generations;
 mod readings;
 
+pub(crate) use discarded::remove_discarded;
 pub(crate) use generations::{other_model, tell_positions};
 
 use std::{
@@ -95,6 +97,17 @@ impl Jobs {
         Ok(true)
     }
 
+    /// Stops a generation that is stored no more, and ends the streams of its followers.
+    pub fn discard_generation(&self, id: &GenerationId) {
+        if let Some(token) = self.running().get(id) {
+            token.cancel();
+        }
+        if let Some(log) = self.logs.get(id) {
+            log.publish(GenerationEvent::Cancelled);
+        }
+        self.logs.close(id);
+    }
+
     fn running(&self) -> MutexGuard<'_, HashMap<GenerationId, CancelToken>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,6 +137,7 @@ pub async fn start(app: &AppState) -> sqlx::Result<JoinSet<()>> {
             "generations of an earlier run are back in the queue"
         );
     }
+    remove_discarded(app).await?;
     for (id, base) in app.store.queue().await? {
         app.jobs.logs.open(&id, base);
     }

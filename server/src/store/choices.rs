@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use predilect_api::Choice;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
-use super::{Person, Store, new_id, now_ms};
+use super::{Person, Store, new_id, now_ms, rfc3339};
 
 /// How often a person judged each pair they have seen, by pair id.
 pub type Judged = HashMap<String, u32>;
@@ -16,6 +16,19 @@ pub struct NewChoice<'a> {
     pub choice: Choice,
     /// The profile the set is to sharpen.
     pub sharpen: Option<&'a str>,
+}
+
+/// A choice as it was made.
+pub struct MadeChoice {
+    /// The pair.
+    pub pair_id: String,
+    /// left, right, tie or skip.
+    pub choice: String,
+    /// The profile its set made or sharpened; none while the set is open, or once the
+    /// profile is deleted.
+    pub profile_id: Option<String>,
+    /// RFC 3339.
+    pub created_at: String,
 }
 
 /// How far the set is.
@@ -67,6 +80,30 @@ impl Store {
     /// When the database fails.
     pub async fn judged(&self, person: &Person) -> sqlx::Result<Judged> {
         judged(&mut *self.pool.acquire().await?, person).await
+    }
+
+    /// Every choice of `person`, in the order they were made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn choices(&self, person: &Person) -> sqlx::Result<Vec<MadeChoice>> {
+        let rows: Vec<(String, String, Option<String>, i64)> = sqlx::query_as(
+            "SELECT c.pair_id, c.choice, s.profile_id, c.created_at
+             FROM choices c JOIN choice_sets s ON s.id = c.set_id
+             WHERE c.user_id = $1 ORDER BY c.id",
+        )
+        .bind(&person.id)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(pair_id, choice, profile_id, created_at)| MadeChoice {
+                pair_id,
+                choice,
+                profile_id,
+                created_at: rfc3339(created_at),
+            })
+            .collect())
     }
 
     /// How far the person's set is: the open one, or the one whose profile waits for a name.

@@ -1,7 +1,7 @@
 use predilect_api::{Choice, ProfileId};
 use sqlx::SqliteConnection;
 
-use super::{Store, now_ms};
+use super::{Store, now_ms, rfc3339};
 
 /// A completed set the model has yet to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, sqlx::FromRow)]
@@ -33,6 +33,14 @@ pub struct StoredEmbedding {
     pub model_hash: String,
     /// Milliseconds since 1970.
     pub created_at: i64,
+}
+
+impl StoredEmbedding {
+    /// When it was made, RFC 3339.
+    #[must_use]
+    pub fn made_at(&self) -> String {
+        rfc3339(self.created_at)
+    }
 }
 
 impl Store {

@@ -1,8 +1,12 @@
 //! What is kept: SQLite, one module per subject. A method that returns has stored.
 
+mod accounts;
+mod admins;
+mod api_tokens;
 mod choices;
 mod embeddings;
 mod generations;
+mod merge;
 mod profiles;
 mod sessions;
 
@@ -14,7 +18,9 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub use choices::{ChooseError, Judged, NewChoice, Progress, UndoError};
+pub use accounts::{Credentials, OldSession, RegisterError};
+pub use admins::SetUpError;
+pub use choices::{ChooseError, Judged, MadeChoice, NewChoice, Progress, UndoError};
 pub use embeddings::{PendingReading, Reading, StoredEmbedding};
 pub use generations::{
     BlendPart, ClaimedGeneration, FinalState, NewGeneration, NewImage, QueueError, QueueLimits,

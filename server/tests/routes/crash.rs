@@ -1,20 +1,22 @@
-//! The built program, killed with SIGKILL in the middle of its work.
+//! The built program: what it prints, and what is there after SIGKILL in the middle of its work.
 
 use std::{
     io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use futures_util::StreamExt;
 use predilect_api::{Choice, GenerationState};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::support::{Person, model_folder, write_bank};
 
 struct Program {
     process: Child,
+    /// What it prints after its address.
+    output: BufReader<ChildStdout>,
     base: String,
 }
 
@@ -42,15 +44,18 @@ impl Program {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
         let base = line
             .trim()
             .strip_prefix("Predilect is at ")
             .unwrap()
             .to_owned();
-        Self { process, base }
+        Self {
+            process,
+            output,
+            base,
+        }
     }
 }
 
@@ -60,6 +65,21 @@ impl Drop for Program {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_token_it_prints_makes_the_first_admin() {
+    let folder = tempfile::tempdir().unwrap();
+    write_bank(&folder.path().join("pairs"));
+    let mut program = Program::start(folder.path());
+    let mut line = String::new();
+    program.output.read_line(&mut line).unwrap();
+    let token = line.trim().rsplit(' ').next().unwrap();
+    let body = json!({"token": token, "name": "Ana", "password": "correct horse"});
+    Person::new(&program.base)
+        .post("/api/v1/setup", &body)
+        .await
+        .expect_status(StatusCode::CREATED);
 }
 
 #[tokio::test]

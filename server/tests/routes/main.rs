@@ -5,6 +5,9 @@
     reason = "a helper of a test that panics has failed the test"
 )]
 
+mod account;
+mod admin;
+mod api_tokens;
 mod choices;
 mod crash;
 mod events;
@@ -17,5 +20,6 @@ mod pairs;
 mod problems;
 mod profiles;
 mod sessions;
+mod setup;
 mod support;
 mod web;

@@ -69,6 +69,8 @@ pub(crate) fn write_bank(folder: &Path) {
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) folder: TempDir,
+    /// What makes the first admin, while there is none.
+    pub(crate) setup_token: Option<String>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
 }
@@ -90,6 +92,7 @@ impl TestServer {
         let server = Server::with_engine(&config, engine()).await.unwrap();
         let listener = TcpListener::bind(config.http.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
+        let setup_token = server.setup_token();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.serve(listener, async {
             let _ = stopped.await;
@@ -97,6 +100,7 @@ impl TestServer {
         Self {
             address,
             folder,
+            setup_token,
             stop,
             running,
         }
@@ -119,6 +123,17 @@ impl TestServer {
         person
     }
 
+    /// The first admin, who used the token.
+    pub(crate) async fn admin(&self) -> Person {
+        let admin = self.stranger();
+        let body = json!({"token": self.setup_token, "name": "Admin", "password": "correct horse"});
+        admin
+            .post("/api/v1/setup", &body)
+            .await
+            .expect_status(StatusCode::CREATED);
+        admin
+    }
+
     /// Somebody without a session.
     pub(crate) fn stranger(&self) -> Person {
         Person::new(&self.base())
@@ -135,6 +150,7 @@ fn config(folder: &Path) -> Config {
             listen: ([127, 0, 0, 1], 0).into(),
             web_dir: Some(web_dir(folder)),
             secure_cookies: false,
+            trust_forwarded_for: false,
         },
         storage: StorageConfig {
             data_dir: folder.join("data"),
@@ -151,6 +167,8 @@ fn config(folder: &Path) -> Config {
             concurrency: 2,
             queue_per_person: 16,
             queue_total: 500,
+            login_failures_per_name: 10,
+            login_failures_per_address: 100,
         },
     }
 }
@@ -181,6 +199,8 @@ pub(crate) struct Person {
     /// Kept by hand: reqwest's own jar turns on features of shared crates, and building
     /// the tests would build half of the program again.
     cookie: Arc<Mutex<Option<String>>>,
+    /// Sent instead of the cookie.
+    api_token: Option<String>,
 }
 
 impl Person {
@@ -189,6 +209,23 @@ impl Person {
             http: reqwest::Client::new(),
             base: base.into(),
             cookie: Arc::default(),
+            api_token: None,
+        }
+    }
+
+    /// A script that acts for this person.
+    pub(crate) fn with_api_token(&self, token: &str) -> Self {
+        Self {
+            api_token: Some(token.into()),
+            ..Self::new(&self.base)
+        }
+    }
+
+    /// A copy of the browser as it is now, whose cookie goes its own way from here.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            cookie: Arc::new(Mutex::new(self.cookie.lock().unwrap().clone())),
+            ..self.clone()
         }
     }
 
@@ -276,6 +313,9 @@ pub(crate) struct SentEvent {
 impl Person {
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(token) = &self.api_token {
+            return request.bearer_auth(token);
+        }
         match &*self.cookie.lock().unwrap() {
             Some(cookie) => request.header("cookie", cookie),
             None => request,
@@ -315,6 +355,25 @@ impl Person {
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::PATCH, path).json(body))
             .await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// Makes an account of this session.
+    pub(crate) async fn register(&self, name: &str, password: &str) {
+        self.post(
+            "/api/v1/account",
+            &json!({"name": name, "password": password}),
+        )
+        .await
+        .expect_status(StatusCode::CREATED);
+    }
+
+    pub(crate) async fn log_in(&self, name: &str, password: &str) -> Answer {
+        let body = json!({"name": name, "password": password});
+        self.post("/api/v1/session/login", &body).await
     }
 
     pub(crate) async fn next_pair(&self) -> Pair {

@@ -1,0 +1,36 @@
+use super::error::ApiError;
+
+const DEFAULT: u32 = 20;
+const MAX: u32 = 100;
+
+/// How much of a list is asked for at a time.
+#[derive(Clone, Copy)]
+pub(super) struct PageLimit(u32);
+
+impl PageLimit {
+    /// 1 to 100, and 20 when left out.
+    ///
+    /// # Errors
+    /// What is allowed, under the name `limit`.
+    pub(super) fn parse(asked: Option<u32>) -> Result<Self, ApiError> {
+        let limit = asked.unwrap_or(DEFAULT);
+        if (1..=MAX).contains(&limit) {
+            Ok(Self(limit))
+        } else {
+            let message = format!("must be a whole number from 1 to {MAX}, and is {limit}");
+            Err(ApiError::field("limit", message))
+        }
+    }
+
+    /// What to read: one more than asked tells whether there is a next page.
+    pub(super) fn with_one_more(self) -> u32 {
+        self.0 + 1
+    }
+
+    /// Cuts off the one more; returns the id of the last row where another page follows it.
+    pub(super) fn cut<T, Id>(self, rows: &mut Vec<T>, id: impl FnOnce(&T) -> Id) -> Option<Id> {
+        let more = rows.len() > self.0 as usize;
+        rows.truncate(self.0 as usize);
+        rows.last().filter(|_| more).map(id)
+    }
+}

@@ -1,0 +1,21 @@
+use std::io::ErrorKind;
+
+use crate::app::AppState;
+
+/// Removes the files of pictures whose rows are deleted. What can't be removed now is tried
+/// again at the next start.
+pub(crate) async fn remove_discarded(app: &AppState) -> sqlx::Result<()> {
+    for id in app.store.discarded_images().await? {
+        match app.files.remove(&id).await {
+            Ok(()) => {}
+            // A server that was killed between the two steps had removed it.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::error!(picture = %id, %error, "a deleted picture's file stays");
+                continue;
+            }
+        }
+        app.store.forget_discarded(&id).await?;
+    }
+    Ok(())
+}
