@@ -56,3 +56,11 @@ id!(
     /// Names a person to admins: a random UUID.
     PersonId
 );
+id!(
+    /// Names a survey: a random UUID.
+    SurveyId
+);
+id!(
+    /// Names an item of a survey as one participant is shown it: a random UUID.
+    SurveyItemId
+);

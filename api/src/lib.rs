@@ -15,6 +15,7 @@ mod pair;
 mod problem;
 mod profile;
 mod session;
+mod survey;
 
 pub use account::{
     Account, ApiToken, ApiTokenList, ChangePassword, CreatedApiToken, DeleteEverything, LogIn,
@@ -25,7 +26,9 @@ pub use event::GenerationEvent;
 pub use generation::{
     Generation, GenerationList, GenerationState, Image, NewGeneration, ProfileWeight,
 };
-pub use id::{ApiTokenId, GenerationId, ImageId, PairId, PersonId, ProfileId};
+pub use id::{
+    ApiTokenId, GenerationId, ImageId, PairId, PersonId, ProfileId, SurveyId, SurveyItemId,
+};
 pub use model::{Bounds, ModelCard};
 pub use pair::{Choice, ChoiceProgress, NewChoice, Pair};
 pub use problem::{FieldError, PROBLEM_CONTENT_TYPE, Problem};
@@ -33,3 +36,9 @@ pub use profile::{
     ImportProfile, NameProfile, Profile, ProfileCode, ProfileList, ProfileState, RenameProfile,
 };
 pub use session::Session;
+pub use survey::{
+    AgreementResult, ArmPicture, ArmStrength, ArmWinRate, Audience, BlindItem, ChangeSurvey,
+    ConfidenceInterval, NewSurvey, NewSurveyItem, NewSurveyVote, ResponseTimeResult,
+    SideBiasResult, Survey, SurveyList, SurveyProgress, SurveyResults, SurveyState, SurveyVote,
+    WinRateEstimate,
+};

@@ -32,6 +32,16 @@ pub struct PersonalData {
     profiles: Vec<ExportedProfile>,
     /// Their images are in `pictures/`, by id.
     generations: Vec<Generation>,
+    survey_votes: Vec<ExportedSurveyVote>,
+}
+
+#[derive(Serialize)]
+struct ExportedSurveyVote {
+    survey_id: String,
+    item_id: String,
+    prompt: String,
+    vote: String,
+    voted_at: String,
 }
 
 #[derive(Serialize)]
@@ -80,7 +90,22 @@ pub async fn collect(store: &Store, person: &Person) -> sqlx::Result<PersonalDat
             .collect(),
         profiles: profiles(store, person).await?,
         generations: generations(store, person).await?,
+        survey_votes: survey_votes(store, person).await?,
     })
+}
+
+async fn survey_votes(store: &Store, person: &Person) -> sqlx::Result<Vec<ExportedSurveyVote>> {
+    let votes = store.own_votes(person).await?;
+    Ok(votes
+        .into_iter()
+        .map(|own| ExportedSurveyVote {
+            voted_at: own.when(),
+            survey_id: own.survey_id,
+            item_id: own.item_id,
+            prompt: own.prompt,
+            vote: own.vote,
+        })
+        .collect())
 }
 
 async fn profiles(store: &Store, person: &Person) -> sqlx::Result<Vec<ExportedProfile>> {

@@ -15,4 +15,5 @@ pub mod picture_text;
 pub mod profile_code;
 pub mod serve;
 pub mod store;
+pub mod survey;
 pub mod token;

@@ -1,6 +1,7 @@
 //! Requests parsed at the edge: what these types hold is within all limits.
 
 mod account;
+mod survey;
 
 use std::{fmt::Display, ops::RangeInclusive};
 
@@ -8,6 +9,8 @@ use predilect_api::{Bounds, FieldError, ModelCard, ProfileWeight};
 use predilect_model::engine::ModelInfo;
 
 pub use account::{AccountName, Password, TokenName};
+pub use survey::ParsedSurvey;
+pub(crate) use survey::prompt_group;
 
 /// Most characters of a profile's name.
 pub const MAX_NAME_CHARS: usize = 60;

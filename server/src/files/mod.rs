@@ -11,7 +11,7 @@ use std::{
 
 use predilect_api::ImageId;
 
-pub use picture::{encode_png, png_data_url, webp_of_png};
+pub use picture::{encode_png, png_data_url, spoil_png, webp_of_png};
 
 /// The folder of finished pictures.
 #[derive(Clone, Debug)]

@@ -1,11 +1,17 @@
 use std::io;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use image::{ImageFormat, RgbImage};
+use image::{
+    DynamicImage, ImageFormat, RgbImage,
+    imageops::{self, FilterType},
+};
 use png::{BitDepth, ColorType, Compression, Encoder};
 
 /// libwebp's quality for a picture asked for as WebP.
 const WEBP_QUALITY: f32 = 90.0;
+
+/// Squares along each side of a spoilt picture.
+const SPOILT_SQUARES: u32 = 8;
 
 /// Encodes a picture as PNG with text chunks: tEXt for ASCII, iTXt (UTF-8) for the rest.
 ///
@@ -29,9 +35,37 @@ pub fn png_data_url(picture: &RgbImage) -> io::Result<String> {
 /// # Errors
 /// When the file is no PNG.
 pub fn webp_of_png(png: &[u8]) -> io::Result<Vec<u8>> {
-    let picture = image::load_from_memory_with_format(png, ImageFormat::Png)
-        .map_err(io::Error::other)?
-        .into_rgb8();
+    encode_webp(&decode_png(png)?)
+}
+
+/// A stored PNG as a WebP of a few coarse squares, which nobody who looks can like better.
+///
+/// # Errors
+/// When the file is no PNG.
+pub fn spoil_png(png: &[u8]) -> io::Result<Vec<u8>> {
+    let picture = decode_png(png)?;
+    let coarse = imageops::resize(
+        &picture,
+        SPOILT_SQUARES,
+        SPOILT_SQUARES,
+        FilterType::Triangle,
+    );
+    let (width, height) = picture.dimensions();
+    encode_webp(&imageops::resize(
+        &coarse,
+        width,
+        height,
+        FilterType::Nearest,
+    ))
+}
+
+fn decode_png(png: &[u8]) -> io::Result<RgbImage> {
+    image::load_from_memory_with_format(png, ImageFormat::Png)
+        .map(DynamicImage::into_rgb8)
+        .map_err(io::Error::other)
+}
+
+fn encode_webp(picture: &RgbImage) -> io::Result<Vec<u8>> {
     webp::Encoder::from_rgb(picture.as_raw(), picture.width(), picture.height())
         .encode_simple(false, WEBP_QUALITY)
         .map(|bytes| bytes.to_vec())

@@ -156,8 +156,9 @@ fn wrong_password(field: &'static str) -> ApiError {
 
 /// Download my data
 ///
-/// A ZIP archive: `data.json` with the account, choices, profiles (embeddings in base64) and
-/// generations, and every picture as PNG under `pictures/`. It is made while it is sent.
+/// A ZIP archive, made while it is sent: `data.json` with the account, choices, profiles
+/// (embeddings in base64), generations and survey votes, and every picture as PNG under
+/// `pictures/`.
 #[utoipa::path(get, path = "/account/data", tag = "account", operation_id = "downloadData",
     responses(
         (status = 200, content_type = "application/zip", body = Vec<u8>),

@@ -105,6 +105,20 @@ pub enum ApiError {
     /// Too much is queued.
     #[error("{0}")]
     QueueFull(&'static str),
+    /// A survey that is paused or closed.
+    #[error("This survey does not ask anybody now.")]
+    SurveyNotRunning,
+    /// What a survey's state does not allow.
+    #[error("{0}")]
+    SurveyState(&'static str),
+    /// The item has its vote.
+    #[error(
+        "You have voted on this item already. GET /api/v1/surveys/{{id}}/next gives another one."
+    )]
+    AlreadyVoted,
+    /// As many votes as one person may give a day.
+    #[error("You have given as many votes as one may a day. Thank you; come back tomorrow.")]
+    DailyCap(Duration),
     /// Not this person's fault; logged in full, told in short.
     #[error("Something went wrong on the server. It has been logged; please try again.")]
     Internal(#[source] anyhow::Error),
@@ -201,6 +215,18 @@ impl ApiError {
                 "Profile not ready",
             ),
             Self::QueueFull(_) => (StatusCode::TOO_MANY_REQUESTS, "queue-full", "Queue full"),
+            Self::SurveyNotRunning => (
+                StatusCode::CONFLICT,
+                "survey-not-running",
+                "Survey not running",
+            ),
+            Self::SurveyState(_) => (StatusCode::CONFLICT, "survey-state", "Not in this state"),
+            Self::AlreadyVoted => (StatusCode::CONFLICT, "already-voted", "Already voted"),
+            Self::DailyCap(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "daily-cap",
+                "No more votes today",
+            ),
             Self::Internal(_) => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -214,7 +240,7 @@ impl ApiError {
         match self {
             Self::QueueFull(_) => Some(RETRY_AFTER_SECONDS),
             // Rounded up: whoever comes a moment too early would be refused again.
-            Self::TooManyAttempts(wait) => Some(wait.as_secs() + 1),
+            Self::TooManyAttempts(wait) | Self::DailyCap(wait) => Some(wait.as_secs() + 1),
             _ => None,
         }
     }

@@ -21,6 +21,7 @@ mod pairs;
 mod profiles;
 mod session;
 mod setup;
+mod surveys;
 mod web;
 
 use std::{path::Path, time::Duration};
@@ -60,6 +61,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
         (name = "profiles", description = "Taste, as read from choices"),
         (name = "generations", description = "Drawing, and following it"),
         (name = "model", description = "What draws"),
+        (name = "surveys", description = "Blind comparisons, for whoever is asked"),
         (name = "admin", description = "For admins only"),
     )
 )]
@@ -108,6 +110,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(events::router())
         .merge(images::router())
         .merge(model::router())
+        .merge(surveys::router())
         .merge(admin::router());
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", v1)
 }

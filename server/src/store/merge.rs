@@ -25,6 +25,7 @@ pub(super) async fn into(
             .execute(&mut **tx)
             .await?;
     }
+    move_votes(tx, from, to).await?;
     sqlx::query("DELETE FROM users WHERE id = $1")
         .bind(from)
         .execute(&mut **tx)
@@ -87,4 +88,24 @@ async fn renumber_rounds(
         .execute(&mut **tx)
         .await
         .map(drop)
+}
+
+/// Moves the votes in surveys, but for items that `to` was shown as well: each person has one
+/// vote on an item. What was shown and not voted on is shown again.
+async fn move_votes(
+    tx: &mut Transaction<'static, Sqlite>,
+    from: &str,
+    to: &str,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE survey_showings SET user_id = $2
+         WHERE user_id = $1 AND vote IS NOT NULL AND (spoilt IS NOT NULL OR NOT EXISTS (
+             SELECT 1 FROM survey_showings own
+             WHERE own.user_id = $2 AND own.item = survey_showings.item AND own.spoilt IS NULL))",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut **tx)
+    .await
+    .map(drop)
 }

@@ -9,6 +9,8 @@ mod generations;
 mod merge;
 mod profiles;
 mod sessions;
+mod showings;
+mod surveys;
 
 use std::{str::FromStr, time::Duration};
 
@@ -28,6 +30,8 @@ pub use generations::{
 };
 pub use profiles::{ImportedProfile, NameError};
 pub use sessions::Person;
+pub use showings::{AskError, CastVote, OwnVote, Participation, Showing, ShownPicture};
+pub use surveys::{NewItem, SurveyError};
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]

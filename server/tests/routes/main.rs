@@ -22,4 +22,5 @@ mod profiles;
 mod sessions;
 mod setup;
 mod support;
+mod surveys;
 mod web;

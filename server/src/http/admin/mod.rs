@@ -7,6 +7,7 @@
 //!
 //! [`Admin`]: super::auth::Admin
 
+mod surveys;
 mod users;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -14,5 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().nest("/admin", OpenApiRouter::new().merge(users::router()))
+    let routes = OpenApiRouter::new()
+        .merge(surveys::router())
+        .merge(users::router());
+    OpenApiRouter::new().nest("/admin", routes)
 }
