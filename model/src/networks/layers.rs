@@ -204,3 +204,22 @@ pub fn resize_bilinear(x: &Tensor, size: [i64; 2]) -> Tensor {
         .upsample_bilinear2d(size, true, None, None);
     resized.to_kind(x.kind())
 }
+
+/// Batch, channels, height and width of `[B, c, h, w]`.
+pub(super) fn size4(x: &Tensor) -> (i64, i64, i64, i64) {
+    let size = x.size();
+    (size[0], size[1], size[2], size[3])
+}
+
+/// `[B, n, heads·d]` to `[B, heads, n, d]`.
+pub(super) fn split_heads(x: &Tensor, heads: i64) -> Tensor {
+    let size = x.size();
+    x.view([size[0], size[1], heads, size[2] / heads])
+        .transpose(1, 2)
+}
+
+/// softmax(QKᵀ/√d)V over `[B, heads, n, d]`.
+pub(super) fn attend(query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
+    let no_mask = None::<Tensor>;
+    Tensor::scaled_dot_product_attention(query, key, value, no_mask, 0.0, false, None, false)
+}

@@ -8,8 +8,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::layers::{Linear, plain_layer_norm};
-use super::stable_cascade_unet::{attend, split_heads};
+use super::layers::{Linear, attend, plain_layer_norm, split_heads};
 use crate::weights::{Init, Params, WeightsError};
 
 /// `config.json` of an adapter.

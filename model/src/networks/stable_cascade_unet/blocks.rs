@@ -1,0 +1,189 @@
+//! The three kinds of block that a level is made of.
+
+use tch::Tensor;
+
+use super::config::StableCascadeUNetConfig;
+use crate::networks::layers::{
+    Conv2d, Conv2dOptions, Linear, attend, channels_first, channels_last, plain_layer_norm, size4,
+    split_heads,
+};
+use crate::networks::preference_attention::PreferenceCondition;
+use crate::weights::{Init, Params, WeightsError};
+
+pub(super) struct TimestepBlock {
+    mapper: Linear,
+    conditions: Vec<Linear>,
+}
+
+impl TimestepBlock {
+    pub(super) fn new(
+        params: &Params,
+        channels: i64,
+        config: &StableCascadeUNetConfig,
+    ) -> Result<Self, WeightsError> {
+        let embedding = config.timestep_ratio_embedding_dim;
+        let linear = |name: &str| {
+            let start = Init::Const(0.0);
+            Linear::init(&params.sub(name), embedding, channels * 2, start, true)
+        };
+        let names = &config.timestep_conditioning_type;
+        Ok(Self {
+            mapper: linear("mapper")?,
+            conditions: names
+                .iter()
+                .map(|name| linear(&format!("mapper_{name}")))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor, embedding: &Tensor) -> Tensor {
+        let parts = embedding.chunk(self.conditions.len() as i64 + 1, 1);
+        let mut scale_shift = self.mapper.forward(&parts[0]);
+        for (mapper, part) in self.conditions.iter().zip(&parts[1..]) {
+            scale_shift += mapper.forward(part);
+        }
+        let both = scale_shift.unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
+        both[1].addcmul(x, &(&both[0] + 1.0))
+    }
+}
+
+pub(super) struct ResBlock {
+    depthwise: Conv2d,
+    expand: Linear,
+    gamma: Tensor,
+    beta: Tensor,
+    contract: Linear,
+}
+
+impl ResBlock {
+    pub(super) fn new(
+        params: &Params,
+        channels: i64,
+        skip: i64,
+        kernel: i64,
+        layers: i64,
+    ) -> Result<Self, WeightsError> {
+        let depthwise = Conv2dOptions {
+            kernel,
+            padding: kernel / 2,
+            groups: channels,
+            init: Init::Xavier { gain: 1.0 },
+            ..Default::default()
+        };
+        let channelwise = params.sub("channelwise");
+        let response = channelwise.sub(2);
+        let grn = [1, 1, 1, channels * 4];
+        let xavier = |gain| Init::Xavier { gain };
+        // The last mixer starts smaller the deeper the network is, as the original does.
+        let small = xavier((1.0 / layers as f64).sqrt());
+        Ok(Self {
+            depthwise: Conv2d::new(&params.sub("depthwise"), channels, channels, depthwise)?,
+            expand: Linear::init(
+                &channelwise.sub(0),
+                channels + skip,
+                channels * 4,
+                xavier(1.0),
+                true,
+            )?,
+            gamma: response.tensor("gamma", &grn, Init::Const(0.0))?,
+            beta: response.tensor("beta", &grn, Init::Const(0.0))?,
+            contract: Linear::init(&channelwise.sub(4), channels * 4, channels, small, true)?,
+        })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor, skip: Option<&Tensor>) -> Tensor {
+        let mut y = plain_layer_norm(&channels_last(&self.depthwise.forward(x)));
+        if let Some(skip) = skip {
+            y = Tensor::cat(&[y, channels_last(skip)], -1);
+        }
+        let y = self.expand.forward(&y).gelu("none");
+        let y = self.contract.forward(&self.global_response_norm(&y));
+        x + channels_first(&y)
+    }
+
+    /// Global response normalisation over `[B, h, w, c]` (ConvNeXt V2, Woo et al., 2023).
+    fn global_response_norm(&self, x: &Tensor) -> Tensor {
+        // Not torch's norm, which goes through its reductions one output at a time.
+        let squares = x.square().sum_dim_intlist([1i64, 2].as_slice(), true, None);
+        // A gradient of √0 would be infinite; reference values stay exact in f32.
+        let norm = (squares + 1e-24).sqrt();
+        let relative = &norm / (norm.mean_dim([-1i64].as_slice(), true, None) + 1e-6);
+        // γ·x·relative + β + x with one pass over x, the largest tensor of the block.
+        self.beta.addcmul(x, &(&self.gamma * relative + 1.0))
+    }
+}
+
+pub(super) struct AttentionBlock {
+    self_attention: bool,
+    heads: i64,
+    kv_mapper: Linear,
+    to_q: Linear,
+    to_k: Linear,
+    to_v: Linear,
+    to_out: Linear,
+    /// This block's place among all attention blocks, in the order of running.
+    index: usize,
+}
+
+impl AttentionBlock {
+    pub(super) fn new(
+        params: &Params,
+        channels: i64,
+        condition: i64,
+        heads: i64,
+        self_attention: bool,
+        index: usize,
+    ) -> Result<Self, WeightsError> {
+        let attention = params.sub("attention");
+        let xavier = Init::Xavier { gain: 1.0 };
+        let linear =
+            |name: &str| Linear::init(&attention.sub(name), channels, channels, xavier, true);
+        Ok(Self {
+            self_attention,
+            heads,
+            kv_mapper: Linear::init(
+                &params.sub("kv_mapper").sub(1),
+                condition,
+                channels,
+                xavier,
+                true,
+            )?,
+            to_q: linear("to_q")?,
+            to_k: linear("to_k")?,
+            to_v: linear("to_v")?,
+            to_out: linear("to_out.0")?,
+            index,
+        })
+    }
+
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        condition: &Tensor,
+        preference: Option<&PreferenceCondition>,
+    ) -> Tensor {
+        let (batch, channels, height, width) = size4(x);
+        let normed = plain_layer_norm(&channels_last(x)).reshape([batch, height * width, channels]);
+        let mut kv = self.kv_mapper.forward(condition);
+        if self.self_attention {
+            kv = Tensor::cat(&[&normed, &kv], 1);
+        }
+        let heads = |t: Tensor| split_heads(&t, self.heads);
+        let query = heads(self.to_q.forward(&normed));
+        let (key, value) = (heads(self.to_k.forward(&kv)), heads(self.to_v.forward(&kv)));
+        let attended = attend(&query, &key, &value);
+        let attended = match preference {
+            None => attended,
+            // Not in place: the backward pass of the attention needs its own output.
+            Some(preference) => attended + preference.attend(self.index, &query),
+        };
+        let merged = attended
+            .transpose(1, 2)
+            .reshape([batch, height * width, channels]);
+        let out = self
+            .to_out
+            .forward(&merged)
+            .reshape([batch, height, width, channels]);
+        x + channels_first(&out)
+    }
+}
