@@ -3,12 +3,14 @@
 
     python tests/parity/generate.py [--out tests/parity/fixtures] [--only NETWORK[/CASE]]
 
-Needs torch, diffusers and transformers; the tests themselves do not. A case is a folder
+Needs torch, torchvision, diffusers and transformers; the tests themselves do not. A case is a folder
 FIXTURES/NETWORK/CASE with what `save_pretrained` writes (config.json and the weights, under the
 library's own tensor names), and
 
-    inputs.safetensors    the arguments of the forward pass, by the library's argument names
-    outputs.safetensors   what the reference answers, f32
+    inputs.safetensors        the arguments of the forward pass, by the library's argument names
+    outputs.safetensors       what the reference answers, f32
+    outputs-bf16.safetensors  what it answers with weights and arguments in bfloat16, widened
+                              to f32; timesteps stay f32
 
 Every parameter is drawn anew after construction: the libraries start some at zero, and a path
 multiplied by zero proves nothing.
@@ -26,6 +28,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 import diffusers
+import torchvision
 import transformers
 from diffusers import DDPMWuerstchenScheduler, StableCascadeUNet
 from diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model import PaellaVQModel
@@ -34,6 +37,8 @@ from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPTextConfig,
     CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
     Qwen2Config,
@@ -101,12 +106,34 @@ def write(folder, model, inputs, outputs):
     save_file({k: v.contiguous() for k, v in outputs.items()}, folder / "outputs.safetensors")
 
 
+def write_bf16(folder, model, inputs, answer):
+    """What the reference answers in bfloat16; `answer` maps the arguments to named tensors.
+
+    Timesteps stay f32: between two neighbouring bfloat16 numbers lie many periods of an
+    embedding. Call it last, it narrows the model for good.
+    """
+    model.to(torch.bfloat16)
+    kept = ("timestep_ratio", "sca", "crp")
+    narrow = lambda name, value: value.is_floating_point() and name not in kept
+    outputs = answer(
+        {k: v.to(torch.bfloat16) if narrow(k, v) else v for k, v in inputs.items()}
+    )
+    save_file(
+        {k: v.float().contiguous() for k, v in outputs.items()},
+        folder / "outputs-bf16.safetensors",
+    )
+
+
 # --- StableCascadeUNet -------------------------------------------------------------------------
 
 
 def unet(folder, seed, inputs, **config):
     model = randomise(StableCascadeUNet(**config), seed)
     write(folder, model, inputs, {"sample": model(**inputs).sample})
+    # The reference gives the embedding the timestep's dtype, and its layers take only their own.
+    embedding = model.get_timestep_ratio_embedding
+    model.get_timestep_ratio_embedding = lambda ratio: embedding(ratio).to(torch.bfloat16)
+    write_bf16(folder, model, inputs, lambda given: {"sample": model(**given).sample})
 
 
 RES, TIME, ATTN = "SDCascadeResBlock", "SDCascadeTimestepBlock", "SDCascadeAttnBlock"
@@ -274,6 +301,43 @@ def pooled_text_only(folder):
     )
 
 
+@case("stable_cascade_unet")
+def odd_sizes_and_repeats(folder):
+    """Strided levels at odd sides, repeat mappers both ways, dense and bare levels, two tokens
+    of pooled text and of picture condition."""
+    unet(
+        folder,
+        6,
+        {
+            "sample": noise(1, 2, 3, 13, 9),
+            "timestep_ratio": torch.tensor([0.61, 0.003]),
+            "clip_text_pooled": noise(2, 2, 2, 5),
+            "clip_text": noise(3, 2, 3, 4),
+            "clip_img": noise(4, 2, 2, 6),
+            "effnet": noise(5, 2, 2, 3, 4),
+        },
+        in_channels=3,
+        out_channels=2,
+        timestep_ratio_embedding_dim=9,
+        conditioning_dim=7,
+        block_out_channels=(6, 8, 4),
+        num_attention_heads=(0, 2, 1),
+        down_num_layers_per_block=(1, 2, 1),
+        up_num_layers_per_block=(2, 1, 2),
+        down_blocks_repeat_mappers=(2, 1, 3),
+        up_blocks_repeat_mappers=(1, 3, 2),
+        block_types_per_layer=((RES,), (RES, ATTN, TIME), (ATTN, RES, TIME)),
+        clip_text_in_channels=4,
+        clip_text_pooled_in_channels=5,
+        clip_image_in_channels=6,
+        clip_seq=2,
+        effnet_in_channels=2,
+        dropout=0.1,
+        self_attn=(True, False, True),
+        timestep_conditioning_type=("crp",),
+    )
+
+
 # --- PaellaVQModel -----------------------------------------------------------------------------
 
 
@@ -283,11 +347,20 @@ def paella(folder, seed, picture, **config):
     write(
         folder,
         model,
-        {"picture": picture},
+        {"x": picture, "h": latents},
         {
             "latents": latents,
             "sample": model.decode(latents).sample,
             "quantized_sample": model.decode(latents, force_not_quantize=False).sample,
+        },
+    )
+    write_bf16(
+        folder,
+        model,
+        {"x": picture, "h": latents},
+        lambda given: {
+            "latents": model.encode(given["x"]).latents,
+            "sample": model.decode(given["h"]).sample,
         },
     )
 
@@ -399,6 +472,40 @@ def scaler_below_one(folder):
     scheduler(folder, 3, scaler=0.6)
 
 
+def noising(folder, steps, sample, at, **config):
+    """The scheduler as one component: its timesteps, its schedule there, and noise added."""
+    scheduler = DDPMWuerstchenScheduler(**config)
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps
+    drawn = noise(2, *sample.shape)
+    (folder / "config.json").write_text(
+        json.dumps(dict(scheduler.config) | {"steps": steps}, indent=2) + "\n"
+    )
+    save_file(
+        {"sample": sample, "noise": drawn, "add_noise_timesteps": at},
+        folder / "inputs.safetensors",
+    )
+    save_file(
+        {
+            "timesteps": timesteps,
+            "alpha_cumprod": scheduler._alpha_cumprod(timesteps, timesteps.device),
+            "noised": scheduler.add_noise(sample, drawn, at),
+        },
+        folder / "outputs.safetensors",
+    )
+    shutil.copy(folder / "outputs.safetensors", folder / "outputs-bf16.safetensors")
+
+
+@case("scheduler")
+def twenty_steps(folder):
+    noising(folder, 20, noise(1, 3, 4, 5, 7), torch.tensor([0.02, 0.5, 0.97]))
+
+
+@case("scheduler")
+def one_step_scaled(folder):
+    noising(folder, 1, noise(1, 2, 6), torch.tensor([0.3, 1.0]), scaler=2.0, s=0.03)
+
+
 # --- CLIP text encoder -------------------------------------------------------------------------
 
 
@@ -407,17 +514,17 @@ def clip(folder, seed, input_ids, attention_mask=None, **config):
     inputs = {"input_ids": input_ids}
     if attention_mask is not None:
         inputs["attention_mask"] = attention_mask
-    answer = model(**inputs, output_hidden_states=True)
-    write(
-        folder,
-        model,
-        inputs,
-        {
+
+    def outputs(given):
+        answer = model(**given, output_hidden_states=True)
+        return {
             "text_embeds": answer.text_embeds,
             "last_hidden_state": answer.last_hidden_state,
             "hidden_states": torch.stack(answer.hidden_states),
-        },
-    )
+        }
+
+    write(folder, model, inputs, outputs(inputs))
+    write_bf16(folder, model, inputs, outputs)
 
 
 @case("clip")
@@ -467,6 +574,169 @@ def gelu_legacy_eos_padded(folder):
         bos_token_id=0,
         eos_token_id=2,
         pad_token_id=1,
+    )
+
+
+@case("clip")
+def one_layer_wide(folder):
+    """One layer, a feed-forward narrower than the states, masked padding inside a short text."""
+    ids = tokens(3, 2, 20, 2, 5)
+    ids[:, 4] = 20
+    clip(
+        folder,
+        3,
+        ids,
+        attention_mask=torch.tensor([[1, 1, 0, 1, 1], [1] * 5]),
+        vocab_size=21,
+        hidden_size=18,
+        intermediate_size=10,
+        projection_dim=18,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=40,
+        hidden_act="gelu_new",
+        bos_token_id=0,
+        eos_token_id=20,
+        pad_token_id=1,
+    )
+
+
+# --- CLIP vision encoder -----------------------------------------------------------------------
+
+
+def clip_vision(folder, seed, pixel_values, **config):
+    model = randomise(CLIPVisionModelWithProjection(CLIPVisionConfig(**config)), seed)
+    inputs = {"pixel_values": pixel_values}
+
+    def outputs(given):
+        answer = model(**given, output_hidden_states=True)
+        return {
+            "image_embeds": answer.image_embeds,
+            "last_hidden_state": answer.last_hidden_state,
+            "hidden_states": torch.stack(answer.hidden_states),
+        }
+
+    write(folder, model, inputs, outputs(inputs))
+    write_bf16(folder, model, inputs, outputs)
+
+
+@case("clip_vision")
+def quick_gelu(folder):
+    clip_vision(
+        folder,
+        1,
+        noise(1, 2, 3, 16, 16),
+        hidden_size=12,
+        intermediate_size=20,
+        projection_dim=7,
+        num_hidden_layers=3,
+        num_attention_heads=3,
+        image_size=16,
+        patch_size=4,
+    )
+
+
+@case("clip_vision")
+def gelu_odd_side(folder):
+    """A side that is no multiple of the patch, one channel, one head, another epsilon."""
+    clip_vision(
+        folder,
+        2,
+        noise(2, 1, 1, 17, 17),
+        hidden_size=10,
+        intermediate_size=8,
+        projection_dim=16,
+        num_hidden_layers=2,
+        num_attention_heads=1,
+        num_channels=1,
+        image_size=17,
+        patch_size=5,
+        hidden_act="gelu",
+        layer_norm_eps=1e-3,
+    )
+
+
+# --- EfficientNet encoder ----------------------------------------------------------------------
+
+
+class EfficientNetEncoder(torch.nn.Module):
+    """As Stable Cascade's `modules/effnet.py`, with the backbone's sizes as an argument."""
+
+    def __init__(self, stages, c_cond, c_latent):
+        super().__init__()
+        self.backbone = torchvision.models.EfficientNet(
+            stages,
+            dropout=0.2,
+            last_channel=c_cond,
+            norm_layer=lambda channels: torch.nn.BatchNorm2d(channels, eps=1e-3),
+        ).features
+        self.mapper = torch.nn.Sequential(
+            torch.nn.Conv2d(c_cond, c_latent, kernel_size=1, bias=False),
+            torch.nn.BatchNorm2d(c_latent, affine=False),
+        )
+
+    def forward(self, x):
+        return self.mapper(self.backbone(x))
+
+
+def efficientnet(folder, seed, x, stages, c_cond, c_latent):
+    model = randomise(EfficientNetEncoder(stages, c_cond, c_latent), seed, gain=1.5)
+    names = ("expand_ratio", "kernel", "stride", "input_channels", "out_channels", "num_layers")
+    config = {
+        "_class_name": "EfficientNetEncoder",
+        "c_latent": c_latent,
+        "c_cond": c_cond,
+        "effnet": "efficientnet_v2_s",
+        "inverted_residual_setting": [
+            {"block": stage.block.__name__} | {name: getattr(stage, name) for name in names}
+            for stage in stages
+        ],
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    save_file(model.state_dict(), folder / "model.safetensors")
+    latents = model(x)
+    assert latents.std() > 0.05, "an answer that hardly depends on the picture proves little"
+    save_file({"x": x}, folder / "inputs.safetensors")
+    save_file({"latents": latents.contiguous()}, folder / "outputs.safetensors")
+    write_bf16(folder, model, {"x": x}, lambda given: {"latents": model(given["x"])})
+
+
+@case("efficientnet")
+def both_kinds_of_block(folder):
+    """As EfficientNetV2-S, with fewer channels and blocks; a picture of odd sides."""
+    from torchvision.models.efficientnet import FusedMBConvConfig, MBConvConfig
+
+    efficientnet(
+        folder,
+        1,
+        noise(1, 2, 3, 45, 34),
+        [
+            FusedMBConvConfig(1, 3, 1, 8, 8, 2),
+            FusedMBConvConfig(4, 3, 2, 8, 8, 2),
+            MBConvConfig(4, 3, 2, 8, 16, 2),
+            MBConvConfig(6, 3, 1, 16, 16, 1),
+            MBConvConfig(6, 3, 2, 16, 24, 1),
+        ],
+        c_cond=20,
+        c_latent=5,
+    )
+
+
+@case("efficientnet")
+def larger_kernels(folder):
+    """Kernels of five, channels that torchvision rounds to multiples of eight, no expansion."""
+    from torchvision.models.efficientnet import FusedMBConvConfig, MBConvConfig
+
+    efficientnet(
+        folder,
+        2,
+        noise(2, 1, 3, 33, 65),
+        [
+            FusedMBConvConfig(1.5, 5, 2, 4, 16, 2),
+            MBConvConfig(1, 5, 1, 16, 16, 2),
+        ],
+        c_cond=12,
+        c_latent=16,
     )
 
 
@@ -740,6 +1010,12 @@ def llava(
         },
     )
 
+    def outputs(given):
+        answer = model(**given, output_hidden_states=True)
+        return {"logits": answer.logits, "hidden_states": torch.stack(answer.hidden_states)}
+
+    write_bf16(folder, model, inputs, outputs)
+
 
 def rename_weights(folder, rename):
     path = folder / "model.safetensors"
@@ -834,7 +1110,7 @@ def main():
         size = sum(file.stat().st_size for file in folder.iterdir())
         total += size
         print(f"{name}: {size / 1024:.0f} KiB")
-        assert size <= 100 * 1024, "a fixture may have 100 KiB at most"
+        assert size <= 160 * 1024, "a fixture may have 160 KiB at most"
     print(
         f"{total / 1024:.0f} KiB in all; torch {torch.__version__}, diffusers "
         f"{diffusers.__version__}, transformers {transformers.__version__}"

@@ -13,11 +13,14 @@ use crate::weights::WeightsError;
 #[serde(transparent)]
 pub struct Unread(BTreeMap<String, Value>);
 
-/// Fields of transformers' configurations that leave the forward pass as it is.
+/// Fields of transformers' and diffusers' configurations that leave the forward pass as it is.
 const NEUTRAL: &[&str] = &[
     "_attn_implementation_autoset",
+    "_class_name",
     "_commit_hash",
+    "_diffusers_version",
     "_name_or_path",
+    "_use_default_values",
     "add_cross_attention",
     "architectures",
     "attention_dropout",
@@ -97,17 +100,58 @@ impl Unread {
             Some((field, value)) => Err(unsupported(network, field, value)),
         }
     }
+
+    /// Checks that `_class_name`, where diffusers wrote it, is the class that the network reads.
+    ///
+    /// # Errors
+    /// It is another class.
+    pub(super) fn check_class(&self, network: &str, expected: &str) -> Result<(), WeightsError> {
+        match self.0.get("_class_name") {
+            Some(found) if found != expected => Err(config_error(format!(
+                "`_class_name` is {found}, {network} reads \"{expected}\""
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The error for a configuration that does not hold together.
+pub(super) fn config_error(reason: impl Into<String>) -> WeightsError {
+    WeightsError::Config {
+        path: "config.json".into(),
+        reason: reason.into(),
+    }
+}
+
+/// Checks that these fields, counts and sizes, are at least 1.
+pub(super) fn check_positive(fields: &[(&str, i64)]) -> Result<(), WeightsError> {
+    match fields.iter().find(|(_, value)| *value < 1) {
+        None => Ok(()),
+        Some((field, value)) => Err(config_error(format!(
+            "`{field}` is {value}, at least 1 is needed"
+        ))),
+    }
+}
+
+/// Checks that the first field divides the second; both are at least 1.
+pub(super) fn check_divides(
+    (field, divisor): (&str, i64),
+    (whole_field, whole): (&str, i64),
+) -> Result<(), WeightsError> {
+    match whole % divisor {
+        0 => Ok(()),
+        _ => Err(config_error(format!(
+            "`{field}` {divisor} does not divide `{whole_field}` {whole}"
+        ))),
+    }
 }
 
 /// The error for a field that asks for something that is not built.
 pub(super) fn unsupported(network: &str, field: &str, value: impl Display) -> WeightsError {
-    WeightsError::Config {
-        path: "config.json".into(),
-        reason: format!(
-            "`{field}` is {value}, which changes {network}'s result and is not supported; \
-             use a folder without it"
-        ),
-    }
+    config_error(format!(
+        "`{field}` is {value}, which changes {network}'s result and is not supported; \
+         use a folder without it"
+    ))
 }
 
 /// Checks that `value`, the config's `model_type`, is the one that the network reads.
@@ -119,10 +163,9 @@ pub(super) fn check_model_type(
     if value == expected {
         return Ok(());
     }
-    Err(WeightsError::Config {
-        path: "config.json".into(),
-        reason: format!("`model_type` is \"{value}\", {network} reads \"{expected}\""),
-    })
+    Err(config_error(format!(
+        "`model_type` is \"{value}\", {network} reads \"{expected}\""
+    )))
 }
 
 #[cfg(test)]

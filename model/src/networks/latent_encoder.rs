@@ -5,9 +5,10 @@
 use tch::Tensor;
 
 use super::layers::{
-    Conv2d, Conv2dOptions, Linear, channels_first, channels_last, plain_layer_norm,
+    BatchNorm2d, BatchNormOptions, Conv2d, Conv2dOptions, Linear, channels_first, channels_last,
+    plain_layer_norm,
 };
-use crate::weights::{Init, Params, WeightsError};
+use crate::weights::{Params, WeightsError};
 
 /// `config.json`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -59,8 +60,7 @@ pub struct LatentEncoder {
     config: LatentEncoderConfig,
     levels: Vec<Level>,
     mapper: Conv2d,
-    running_mean: Tensor,
-    running_var: Tensor,
+    norm: BatchNorm2d,
 }
 
 impl LatentEncoder {
@@ -89,10 +89,14 @@ impl LatentEncoder {
             bias: false,
             ..Default::default()
         };
+        let norm = BatchNormOptions {
+            momentum: 0.05,
+            affine: false,
+            ..Default::default()
+        };
         Ok(Self {
             mapper: Conv2d::new(&params.sub("mapper.0"), inputs, latent, unbiased)?,
-            running_mean: params.buffer("mapper.1.running_mean", &[latent], Init::Const(0.0))?,
-            running_var: params.buffer("mapper.1.running_var", &[latent], Init::Const(1.0))?,
+            norm: BatchNorm2d::new(&params.sub("mapper.1"), latent, norm)?,
             levels,
             config,
         })
@@ -113,15 +117,6 @@ impl LatentEncoder {
                 x = block.forward(&x);
             }
         }
-        self.mapper.forward(&x).batch_norm(
-            None::<&Tensor>,
-            None::<&Tensor>,
-            Some(&self.running_mean),
-            Some(&self.running_var),
-            train,
-            0.05,
-            1e-5,
-            false,
-        )
+        self.norm.forward(&self.mapper.forward(&x), train)
     }
 }

@@ -172,6 +172,76 @@ impl LayerNorm {
     }
 }
 
+/// Batch norm over the channels of `[B, c, h, w]` (Ioffe and Szegedy, 2015).
+pub struct BatchNorm2d {
+    affine: Option<(Tensor, Tensor)>,
+    running_mean: Tensor,
+    running_var: Tensor,
+    options: BatchNormOptions,
+}
+
+/// How a [`BatchNorm2d`] is made.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchNormOptions {
+    /// Added to the variance.
+    pub eps: f64,
+    /// Share of a batch in the running statistics.
+    pub momentum: f64,
+    /// Whether there is a scale and a shift a channel.
+    pub affine: bool,
+}
+
+impl Default for BatchNormOptions {
+    /// As torch has it.
+    fn default() -> Self {
+        Self {
+            eps: 1e-5,
+            momentum: 0.1,
+            affine: true,
+        }
+    }
+}
+
+impl BatchNorm2d {
+    /// Takes `running_mean` and `running_var`, and with `affine` also `weight` and `bias`;
+    /// `[channels]` each.
+    pub fn new(
+        params: &Params,
+        channels: i64,
+        options: BatchNormOptions,
+    ) -> Result<Self, WeightsError> {
+        let affine = match options.affine {
+            true => Some((
+                params.tensor("weight", &[channels], Init::Const(1.0))?,
+                params.tensor("bias", &[channels], Init::Const(0.0))?,
+            )),
+            false => None,
+        };
+        Ok(Self {
+            affine,
+            running_mean: params.buffer("running_mean", &[channels], Init::Const(0.0))?,
+            running_var: params.buffer("running_var", &[channels], Init::Const(1.0))?,
+            options,
+        })
+    }
+
+    /// `[B, channels, h, w]` to the same, by the running statistics. `train` normalises by the
+    /// batch's own and moves the running ones towards them.
+    pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        let BatchNormOptions { eps, momentum, .. } = self.options;
+        x.batch_norm(
+            self.affine.as_ref().map(|(weight, _)| weight),
+            self.affine.as_ref().map(|(_, bias)| bias),
+            Some(&self.running_mean),
+            Some(&self.running_var),
+            train,
+            momentum,
+            eps,
+            false,
+        )
+    }
+}
+
 /// Layer norm over the last dimension without parameters, ε = 1e-6, as Würstchen has it.
 pub fn plain_layer_norm(x: &Tensor) -> Tensor {
     let channels = x.size()[x.dim() - 1];

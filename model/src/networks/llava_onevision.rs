@@ -149,7 +149,8 @@ impl LlavaOnevisionConfig {
 pub struct Pictures {
     /// `[N, tiles, num_channels, image_size, image_size]`, normalised: of each picture the whole
     /// of it first, then, where a conversation has that one picture only, the tiles of its grid;
-    /// rows with fewer tiles are padded at the end.
+    /// rows with fewer tiles are padded at the end. Or, without padding, those of all pictures
+    /// one after another: `[all tiles, num_channels, image_size, image_size]`.
     pub pixel_values: Tensor,
     /// Height and width of each picture before processing, in pixels.
     pub image_sizes: Vec<(i64, i64)>,
@@ -301,43 +302,15 @@ impl LlavaOnevision {
     /// The pictures' tensors do not fit together, or have another size than the tower reads.
     pub fn image_features(&self, pictures: &Pictures) -> Result<Vec<Tensor>, NetworkError> {
         let count: usize = pictures.batch_num_images.iter().sum();
-        let (given, tiles) = (
-            pictures.pixel_values.size()[0],
-            pictures.pixel_values.size()[1],
-        );
-        if count != pictures.image_sizes.len() || count as i64 != given {
+        if count != pictures.image_sizes.len() {
             return Err(NetworkError::Pictures(format!(
-                "{given} pictures, {} sizes, and conversations of {count} pictures together",
+                "{} sizes, and conversations of {count} pictures together",
                 pictures.image_sizes.len()
             )));
         }
-        let alone = pictures
-            .batch_num_images
-            .iter()
-            .flat_map(|&n| std::iter::repeat_n(n == 1, n));
-        let counts: Vec<i64> = pictures
-            .image_sizes
-            .iter()
-            .zip(alone)
-            .map(|(&size, alone)| {
-                if alone {
-                    1 + self.grid(size).0 * self.grid(size).1
-                } else {
-                    1
-                }
-            })
-            .collect();
-        if let Some(missing) = counts.iter().find(|&&count| count > tiles) {
-            return Err(NetworkError::Pictures(format!(
-                "a picture is read in {missing} tiles, {tiles} are given"
-            )));
-        }
-        let used: Vec<Tensor> = counts
-            .iter()
-            .enumerate()
-            .map(|(i, &count)| pictures.pixel_values.get(i as i64).narrow(0, 0, count))
-            .collect();
-        let projected = self.project(&self.vision_features(&Tensor::cat(&used, 0))?);
+        let counts = self.tile_counts(pictures);
+        let used = used_tiles(&pictures.pixel_values, &counts)?;
+        let projected = self.project(&self.vision_features(&used)?);
         projected
             .split_with_sizes(&counts, 0)
             .iter()
@@ -345,6 +318,23 @@ impl LlavaOnevision {
             .map(|(features, &size)| match features.size()[0] {
                 1 => Ok(self.with_newline(features).get(0)),
                 _ => self.pack_tiles(features, size),
+            })
+            .collect()
+    }
+
+    /// In how many tiles each picture is read.
+    fn tile_counts(&self, pictures: &Pictures) -> Vec<i64> {
+        let alone = pictures
+            .batch_num_images
+            .iter()
+            .flat_map(|&n| std::iter::repeat_n(n == 1, n));
+        pictures
+            .image_sizes
+            .iter()
+            .zip(alone)
+            .map(|(&size, alone)| match (alone, self.grid(size)) {
+                (true, (rows, columns)) => 1 + rows * columns,
+                (false, _) => 1,
             })
             .collect()
     }
@@ -438,6 +428,37 @@ impl LlavaOnevision {
         Ok(self
             .language_model
             .generate(&inputs, attention_mask, limits))
+    }
+}
+
+/// The tiles that are read, `[all tiles, …]`, of [`Pictures::pixel_values`].
+fn used_tiles(pixel_values: &Tensor, counts: &[i64]) -> Result<Tensor, NetworkError> {
+    let size = pixel_values.size();
+    let all: i64 = counts.iter().sum();
+    match size.as_slice() {
+        [tiles, _, _, _] if *tiles == all => Ok(pixel_values.shallow_clone()),
+        [tiles, _, _, _] => Err(NetworkError::Pictures(format!(
+            "the pictures are read in {all} tiles together, {tiles} are given"
+        ))),
+        [pictures, _, _, _, _] if *pictures != counts.len() as i64 => Err(NetworkError::Pictures(
+            format!("{pictures} pictures and {} sizes", counts.len()),
+        )),
+        [_, tiles, _, _, _] => match counts.iter().find(|&count| count > tiles) {
+            Some(missing) => Err(NetworkError::Pictures(format!(
+                "a picture is read in {missing} tiles, {tiles} are given"
+            ))),
+            None => {
+                let used: Vec<Tensor> = (0..)
+                    .zip(counts)
+                    .map(|(i, &count)| pixel_values.get(i).narrow(0, 0, count))
+                    .collect();
+                Ok(Tensor::cat(&used, 0))
+            }
+        },
+        _ => Err(NetworkError::Pictures(format!(
+            "their values have {} dimensions, 4 or 5 are needed",
+            size.len()
+        ))),
     }
 }
 

@@ -3,8 +3,10 @@
 
 use tch::Tensor;
 
+use super::config::{Unread, check_positive, config_error};
 use super::layers::{
-    Conv2d, Conv2dOptions, ConvTranspose2d, Linear, channels_first, channels_last,
+    BatchNorm2d, BatchNormOptions, Conv2d, Conv2dOptions, ConvTranspose2d, Linear, channels_first,
+    channels_last,
 };
 use crate::weights::{Init, Params, WeightsError};
 
@@ -30,6 +32,9 @@ pub struct PaellaVqConfig {
     pub num_vq_embeddings: i64,
     /// What a decoder's latent is multiplied by before `decode`.
     pub scale_factor: f64,
+    /// The fields that are not named here.
+    #[serde(flatten, skip_serializing)]
+    pub unread: Unread,
 }
 
 impl Default for PaellaVqConfig {
@@ -44,7 +49,37 @@ impl Default for PaellaVqConfig {
             latent_channels: 4,
             num_vq_embeddings: 8192,
             scale_factor: 0.3764,
+            unread: Unread::default(),
         }
+    }
+}
+
+impl PaellaVqConfig {
+    fn validate(&self) -> Result<(), WeightsError> {
+        let network = "Stage A";
+        self.unread.check(network)?;
+        self.unread.check_class(network, "PaellaVQModel")?;
+        check_positive(&[
+            ("in_channels", self.in_channels),
+            ("out_channels", self.out_channels),
+            ("up_down_scale_factor", self.up_down_scale_factor),
+            ("levels", self.levels.into()),
+            ("embed_dim", self.embed_dim),
+            ("latent_channels", self.latent_channels),
+            ("num_vq_embeddings", self.num_vq_embeddings),
+        ])?;
+        // Every level above the lowest has half the channels of the one below.
+        if self
+            .embed_dim
+            .checked_shr(self.levels - 1)
+            .is_none_or(|first| first < 1)
+        {
+            return Err(config_error(format!(
+                "`embed_dim` {} cannot be halved for {} `levels`",
+                self.embed_dim, self.levels
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -107,21 +142,13 @@ impl Layer {
     }
 }
 
-/// Running statistics of the batch norm that ends the encoder.
-struct LatentNorm {
-    weight: Tensor,
-    bias: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
-}
-
 /// The autoencoder. Pictures are in [0, 1].
 pub struct PaellaVq {
     config: PaellaVqConfig,
     in_block: Conv2d,
     down: Vec<Layer>,
     to_latent: Conv2d,
-    latent_norm: LatentNorm,
+    latent_norm: BatchNorm2d,
     codebook: Tensor,
     up: Vec<Layer>,
     out_block: Conv2d,
@@ -130,6 +157,7 @@ pub struct PaellaVq {
 impl PaellaVq {
     /// Takes the parameters under diffusers' names.
     pub fn new(params: &Params, config: PaellaVqConfig) -> Result<Self, WeightsError> {
+        config.validate()?;
         let levels = config.levels as usize;
         let channels = |level: usize| config.embed_dim >> (levels - 1 - level);
         let patch = config.up_down_scale_factor * config.up_down_scale_factor;
@@ -169,13 +197,7 @@ impl PaellaVq {
             ..plain
         };
         let to_latent = Conv2d::new(&last.sub(0), config.embed_dim, latent, unbiased)?;
-        let norm = last.sub(1);
-        let latent_norm = LatentNorm {
-            weight: norm.tensor("weight", &[latent], Init::Const(1.0))?,
-            bias: norm.tensor("bias", &[latent], Init::Const(0.0))?,
-            running_mean: norm.buffer("running_mean", &[latent], Init::Const(0.0))?,
-            running_var: norm.buffer("running_var", &[latent], Init::Const(1.0))?,
-        };
+        let latent_norm = BatchNorm2d::new(&last.sub(1), latent, BatchNormOptions::default())?;
         let entries = config.num_vq_embeddings;
         let codebook = params.tensor(
             "vquantizer.embedding.weight",
@@ -241,18 +263,7 @@ impl PaellaVq {
         for layer in &self.down {
             x = layer.forward(&x);
         }
-        let x = self.to_latent.forward(&x);
-        let norm = &self.latent_norm;
-        x.batch_norm(
-            Some(&norm.weight),
-            Some(&norm.bias),
-            Some(&norm.running_mean),
-            Some(&norm.running_var),
-            train,
-            0.1,
-            1e-5,
-            false,
-        )
+        self.latent_norm.forward(&self.to_latent.forward(&x), train)
     }
 
     /// Latents `[B, latent_channels, h, w]` to pictures `[B, 3, 4h, 4w]`, not clamped.

@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::config::{Unread, check_model_type, unsupported};
+use super::config::{
+    Unread, check_divides, check_model_type, check_positive, config_error, unsupported,
+};
 use super::layers::Linear;
 use super::transformer::{Activation, Embedding, Mask};
 use crate::weights::{Init, Params, WeightsError};
@@ -90,7 +92,7 @@ impl Default for Qwen2Config {
             rope_parameters: None,
             rope_scaling: None,
             use_sliding_window: false,
-            sliding_window: None,
+            sliding_window: Some(4096),
             layer_types: None,
             unread: Unread::default(),
         }
@@ -124,7 +126,31 @@ impl Qwen2Config {
                 return Err(unsupported(NETWORK, field, kind));
             }
         }
-        Ok(())
+        self.validate_sizes()
+    }
+
+    fn validate_sizes(&self) -> Result<(), WeightsError> {
+        let heads = ("num_attention_heads", self.num_attention_heads);
+        let groups = ("num_key_value_heads", self.key_value_heads());
+        let channels = ("hidden_size", self.hidden_size);
+        check_positive(&[
+            heads,
+            groups,
+            channels,
+            ("vocab_size", self.vocab_size),
+            ("intermediate_size", self.intermediate_size),
+        ])?;
+        check_divides(groups, heads)?;
+        // Rotary positions turn channels in pairs.
+        let head = ("head_dim", self.head_dim());
+        check_positive(&[head])?;
+        match head.1 % 2 {
+            0 => Ok(()),
+            _ => Err(config_error(format!(
+                "`head_dim` is {}, an even one is needed",
+                head.1
+            ))),
+        }
     }
 
     fn rope_theta(&self) -> f64 {
@@ -238,7 +264,9 @@ impl Qwen2ForCausalLm {
                 .map(|i| DecoderLayer::new(&model.sub("layers").sub(i), &config))
                 .collect::<Result<_, _>>()?,
             norm: RmsNorm::new(&model.sub("norm"), c, config.rms_norm_eps)?,
-            lm_head: (!config.tie_word_embeddings)
+            // Tied weights are as a rule stored once. Files that have both are taken at their
+            // word: transformers unties them where they differ.
+            lm_head: (!config.tie_word_embeddings || lm_head.stored("weight"))
                 .then(|| Linear::without_bias(lm_head, c, config.vocab_size))
                 .transpose()?,
             inverse_frequencies: Tensor::from(config.rope_theta())

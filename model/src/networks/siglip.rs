@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::NetworkError;
-use super::config::{Unread, check_model_type};
+use super::config::{Unread, check_divides, check_model_type, check_positive};
 use super::layers::{Conv2d, Conv2dOptions, LayerNorm, Linear};
 use super::transformer::{
     Activation, Embedding, Mask, Mlp, Transformer, TransformerConfig, attend,
@@ -67,7 +67,18 @@ impl SiglipVisionConfig {
     pub(super) fn validate(&self) -> Result<(), WeightsError> {
         let network = "the SigLIP vision tower";
         self.unread.check(network)?;
-        check_model_type(network, &self.model_type, "siglip_vision_model")
+        check_model_type(network, &self.model_type, "siglip_vision_model")?;
+        let heads = ("num_attention_heads", self.num_attention_heads);
+        let channels = ("hidden_size", self.hidden_size);
+        check_positive(&[
+            heads,
+            channels,
+            ("intermediate_size", self.intermediate_size),
+            ("num_channels", self.num_channels),
+            ("patch_size", self.patch_size),
+            ("image_size", self.image_size),
+        ])?;
+        check_divides(heads, channels)
     }
 
     /// Patches along one side of the square picture it was trained on.

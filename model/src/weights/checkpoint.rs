@@ -1,6 +1,6 @@
 //! Safetensors files, memory-mapped; a sharded set looks like one file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView};
 use tch::{Device, Kind, Tensor};
 
-use super::WeightsError;
+use super::{Params, WeightsError, files};
 
 struct Shard {
     path: PathBuf,
@@ -18,6 +18,20 @@ struct Shard {
     metadata: Metadata,
 }
 
+impl Shard {
+    /// Lets the system take back the pages of what was copied out: mapped pages count as the
+    /// process's memory, and every weight would be there twice.
+    fn forget(&self, offset: usize, length: usize) {
+        #[cfg(unix)]
+        // SAFETY: the map is read only and backed by its file, so dropped pages are read anew.
+        // A refusal leaves them where they are, which only costs memory.
+        let _ = unsafe {
+            self.bytes
+                .unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, length)
+        };
+    }
+}
+
 /// A set of named tensors on disk. Opening reads headers only; a tensor's bytes are read
 /// when it is asked for, and nothing is kept in memory twice.
 pub struct Checkpoint {
@@ -25,24 +39,22 @@ pub struct Checkpoint {
     by_name: HashMap<String, usize>,
 }
 
-#[derive(serde::Deserialize)]
-struct ShardIndex {
-    weight_map: BTreeMap<String, String>,
-}
-
 impl Checkpoint {
-    /// Opens `stem.safetensors` in `dir`, or the shards that `stem.safetensors.index.json` names.
-    pub fn open_in(dir: &Path, stem: &str) -> Result<Self, WeightsError> {
-        let single = dir.join(format!("{stem}.safetensors"));
-        let index = dir.join(format!("{stem}.safetensors.index.json"));
-        if !single.exists() && index.exists() {
-            let index: ShardIndex = super::read_config(&index)?;
-            let mut files: Vec<PathBuf> = index.weight_map.values().map(|f| dir.join(f)).collect();
-            files.sort();
-            files.dedup();
-            return Self::open(&files);
-        }
-        Self::open(&[single])
+    /// Opens `stem.safetensors` in `dir`, or the shards of its index. Of several variants
+    /// (`stem.bf16.safetensors`) the one nearest to `kind`, the dtype to compute in, is taken.
+    ///
+    /// # Errors
+    /// A file is missing or damaged.
+    pub fn open_in(dir: &Path, stem: &str, kind: Kind) -> Result<Self, WeightsError> {
+        Self::open(&files::find(dir, stem, kind)?)
+    }
+
+    /// Opens a safetensors file, or the shards of an index.json.
+    ///
+    /// # Errors
+    /// A file is missing or damaged.
+    pub fn open_path(path: &Path) -> Result<Self, WeightsError> {
+        Self::open(&files::named(path)?)
     }
 
     /// Opens these files as one set of tensors.
@@ -65,7 +77,7 @@ impl Checkpoint {
                 })?;
             let data_start = header + 8;
             let needed = metadata.data_len() + data_start;
-            if bytes.len() < needed {
+            if bytes.len() != needed {
                 return Err(WeightsError::Damaged {
                     path: path.clone(),
                     reason: format!("it has {} bytes of {needed}", bytes.len()),
@@ -106,13 +118,66 @@ impl Checkpoint {
         Ok(info.shape.iter().map(|&d| d as i64).collect())
     }
 
-    /// Reads one tensor to `device` in the file's own dtype.
-    pub fn tensor(&self, name: &str, device: Device) -> Result<Tensor, WeightsError> {
-        let (shard, info) = self.info(name)?;
-        let kind = kind_of(info.dtype).ok_or_else(|| WeightsError::Dtype {
+    /// A network from its configuration and these weights, all of which it must use.
+    ///
+    /// # Errors
+    /// The configuration asks for something that is not built, or the weights do not fit it.
+    pub fn network<C, N>(
+        self,
+        config: C,
+        kind: Kind,
+        device: Device,
+        build: impl FnOnce(&Params, C) -> Result<N, WeightsError>,
+    ) -> Result<(N, Params), WeightsError> {
+        let params = Params::load(self, kind, device);
+        let network = build(&params, config)?;
+        params.finish()?;
+        Ok((network, params))
+    }
+
+    /// The tensor's dtype.
+    ///
+    /// # Errors
+    /// There is no such tensor, or its dtype is not read here.
+    pub fn kind(&self, name: &str) -> Result<Kind, WeightsError> {
+        let (_, info) = self.info(name)?;
+        kind_of(info.dtype).ok_or_else(|| WeightsError::Dtype {
             name: name.to_owned(),
             dtype: format!("{:?}", info.dtype),
-        })?;
+        })
+    }
+
+    /// How many numbers all tensors have.
+    pub fn parameters(&self) -> u64 {
+        let tensors = self
+            .shards
+            .iter()
+            .flat_map(|s| s.metadata.tensors().into_values());
+        tensors
+            .map(|info| info.shape.iter().product::<usize>() as u64)
+            .sum()
+    }
+
+    /// The dtypes of the tensors, as safetensors names them (`BF16`), in the order of names.
+    pub fn dtypes(&self) -> BTreeSet<String> {
+        let tensors = self
+            .shards
+            .iter()
+            .flat_map(|s| s.metadata.tensors().into_values());
+        tensors.map(|info| format!("{:?}", info.dtype)).collect()
+    }
+
+    /// The files and their sizes in bytes.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, u64)> {
+        self.shards
+            .iter()
+            .map(|s| (s.path.as_path(), s.bytes.len() as u64))
+    }
+
+    /// Reads one tensor to `device` in the file's own dtype.
+    pub fn tensor(&self, name: &str, device: Device) -> Result<Tensor, WeightsError> {
+        let kind = self.kind(name)?;
+        let (shard, info) = self.info(name)?;
         let (from, to) = info.data_offsets;
         let bytes = shard
             .bytes
@@ -122,7 +187,9 @@ impl Checkpoint {
                 reason: format!("the tensor `{name}` lies outside the file"),
             })?;
         let shape: Vec<i64> = info.shape.iter().map(|&d| d as i64).collect();
-        Ok(Tensor::from_data_size(bytes, &shape, kind).to_device(device))
+        let tensor = Tensor::from_data_size(bytes, &shape, kind).to_device(device);
+        shard.forget(shard.data_start + from, to - from);
+        Ok(tensor)
     }
 }
 

@@ -174,10 +174,9 @@ impl ModelFolder {
     pub fn parameters(&self) -> Result<u64, WeightsError> {
         let mut count = 0;
         for component in self.components() {
-            let files = Checkpoint::open_in(&self.component(component), component.stem())?;
-            for name in files.names() {
-                count += files.shape(name)?.iter().product::<i64>() as u64;
-            }
+            let files =
+                Checkpoint::open_in(&self.component(component), component.stem(), Kind::Float)?;
+            count += files.parameters();
         }
         Ok(count)
     }
@@ -226,12 +225,8 @@ impl ModelFolder {
         C: serde::de::DeserializeOwned,
     {
         let config = self.config(component)?;
-        let files = Checkpoint::open_in(&self.component(component), component.stem())?;
-        let params = Params::load(files, kind, device);
-        let network = build(&params, config)?;
-        // torch counts batches in every batch norm; nothing reads the count.
-        params.finish(|name| name.ends_with("num_batches_tracked"))?;
-        Ok((network, params))
+        let files = Checkpoint::open_in(&self.component(component), component.stem(), kind)?;
+        files.network(config, kind, device, build)
     }
 }
 

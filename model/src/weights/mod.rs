@@ -1,11 +1,13 @@
 //! Where the parameters of a network come from: files in the hub's layout, or a seed.
 
 mod checkpoint;
+mod files;
 mod folder;
 pub mod mini;
 mod params;
 
 pub use checkpoint::{Checkpoint, save};
+pub use files::variants;
 pub use folder::{Component, ModelCard, ModelFolder};
 pub use params::{Init, Parameter, Params};
 
@@ -77,8 +79,18 @@ pub fn read_config<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Wei
         path: path.into(),
         source,
     })?;
-    serde_json::from_str(&text).map_err(|error| WeightsError::Config {
+    let mut json = serde_json::Deserializer::from_str(&text);
+    let damaged = |reason: String| WeightsError::Config {
         path: path.into(),
-        reason: error.to_string(),
-    })
+        reason,
+    };
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        match field.as_str() {
+            "." | "?" => damaged(error.inner().to_string()),
+            _ => damaged(format!("`{field}`: {}", error.inner())),
+        }
+    })?;
+    json.end().map_err(|error| damaged(error.to_string()))?;
+    Ok(value)
 }

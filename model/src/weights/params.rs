@@ -41,6 +41,17 @@ pub struct Parameter {
 enum Source {
     Seed(u64),
     Files(Checkpoint),
+    /// The files' names, shapes and dtypes alone.
+    Headers(Checkpoint),
+}
+
+impl Source {
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        match self {
+            Self::Seed(_) => None,
+            Self::Files(files) | Self::Headers(files) => Some(files),
+        }
+    }
 }
 
 struct Shared {
@@ -82,6 +93,13 @@ impl Params {
         Self::new(Source::Files(checkpoint), kind, device)
     }
 
+    /// Parameters of the files' names and shapes without their numbers: a network made of them
+    /// says whether files and configuration fit, in no time and no memory, and can do nothing
+    /// else.
+    pub fn headers(checkpoint: Checkpoint) -> Self {
+        Self::new(Source::Headers(checkpoint), Kind::Float, Device::Cpu)
+    }
+
     /// The scope one segment deeper: `params.sub("blocks").sub(3)` names `blocks.3.…`.
     pub fn sub(&self, segment: impl Display) -> Self {
         Self {
@@ -111,13 +129,16 @@ impl Params {
     /// Whether the files hold this name, or anything below it. Always true of a seed.
     pub fn contains(&self, name: &str) -> bool {
         let full = self.full_name(name);
-        match &self.shared.source {
-            Source::Seed(_) => true,
-            Source::Files(files) => {
-                let below = format!("{full}.");
-                files.names().any(|n| n == full || n.starts_with(&below))
-            }
-        }
+        self.shared.source.checkpoint().is_none_or(|files| {
+            let below = format!("{full}.");
+            files.names().any(|n| n == full || n.starts_with(&below))
+        })
+    }
+
+    /// Whether the weights come from files and those hold this very name.
+    pub fn stored(&self, name: &str) -> bool {
+        let files = self.shared.source.checkpoint();
+        files.is_some_and(|files| files.contains(&self.full_name(name)))
     }
 
     /// A trainable parameter of this shape.
@@ -139,18 +160,23 @@ impl Params {
     ) -> Result<Tensor, WeightsError> {
         let name = self.full_name(name);
         let shared = &self.shared;
+        if let Some(files) = shared.source.checkpoint() {
+            let found = files.shape(&name)?;
+            if found != shape {
+                return Err(WeightsError::Shape {
+                    name,
+                    found,
+                    expected: shape.to_vec(),
+                });
+            }
+        }
         let tensor = match &shared.source {
             Source::Seed(seed) => initial(*seed, &name, shape, init).to_device(shared.device),
-            Source::Files(files) => {
-                let found = files.shape(&name)?;
-                if found != shape {
-                    return Err(WeightsError::Shape {
-                        name,
-                        found,
-                        expected: shape.to_vec(),
-                    });
-                }
-                files.tensor(&name, shared.device)?
+            Source::Files(files) => files.tensor(&name, shared.device)?,
+            Source::Headers(files) => {
+                files.kind(&name)?;
+                // One number seen at every place, so that no memory is used.
+                Tensor::zeros([1], (shared.kind, shared.device)).expand(shape, false)
             }
         }
         .to_kind(shared.kind);
@@ -187,10 +213,10 @@ impl Params {
         taken.iter().map(|p| p.tensor.numel() as u64).sum()
     }
 
-    /// Checks that every tensor of the files was taken, apart from names for which `ignore`
-    /// holds: weights with tensors left over belong to another configuration.
-    pub fn finish(&self, ignore: impl Fn(&str) -> bool) -> Result<(), WeightsError> {
-        let Source::Files(files) = &self.shared.source else {
+    /// Checks that every tensor of the files was taken, apart from those that no network reads:
+    /// weights with tensors left over belong to another configuration.
+    pub fn finish(&self) -> Result<(), WeightsError> {
+        let Some(files) = self.shared.source.checkpoint() else {
             return Ok(());
         };
         let taken = self.shared.taken.borrow();
@@ -198,7 +224,7 @@ impl Params {
             taken.iter().map(|p| p.name.as_str()).collect();
         let mut left: Vec<&str> = files
             .names()
-            .filter(|n| !taken.contains(n) && !ignore(n))
+            .filter(|n| !taken.contains(n) && !is_derived(n))
             .collect();
         if left.is_empty() {
             return Ok(());
@@ -211,6 +237,14 @@ impl Params {
         }
         Err(WeightsError::Unexpected(list))
     }
+}
+
+/// Whether a tensor of this name says nothing that the configuration does not: torch's count of
+/// batches in every batch norm, and the tables that older versions of transformers saved.
+fn is_derived(name: &str) -> bool {
+    ["num_batches_tracked", "position_ids", "rotary_emb.inv_freq"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
 }
 
 /// FNV-1a: a parameter's draw must not change when others are added, nor between releases

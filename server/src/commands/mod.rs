@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod data;
 pub(crate) mod eval;
+pub(crate) mod model;
 pub(crate) mod pairs;
 pub(crate) mod serve;
 pub(crate) mod train;

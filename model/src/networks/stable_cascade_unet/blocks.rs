@@ -1,6 +1,6 @@
 //! The three kinds of block that a level is made of.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::config::StableCascadeUNetConfig;
 use crate::networks::layers::{
@@ -9,6 +9,12 @@ use crate::networks::layers::{
 };
 use crate::networks::preference_attention::PreferenceCondition;
 use crate::weights::{Init, Params, WeightsError};
+
+/// Whether several steps over `x` may become one. With the few digits of bf16 what the reference
+/// rounds in between shows in the result, so there every step is its own.
+fn steps_merge(x: &Tensor) -> bool {
+    x.kind() == Kind::Float
+}
 
 pub(super) struct TimestepBlock {
     mapper: Linear,
@@ -43,7 +49,11 @@ impl TimestepBlock {
             scale_shift += mapper.forward(part);
         }
         let both = scale_shift.unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
-        both[1].addcmul(x, &(&both[0] + 1.0))
+        let (factor, shift) = (&both[0] + 1.0, &both[1]);
+        match steps_merge(x) {
+            true => shift.addcmul(x, &factor),
+            false => x * factor + shift,
+        }
     }
 }
 
@@ -103,13 +113,17 @@ impl ResBlock {
 
     /// Global response normalisation over `[B, h, w, c]` (ConvNeXt V2, Woo et al., 2023).
     fn global_response_norm(&self, x: &Tensor) -> Tensor {
+        let (wide, over) = (x.to_kind(Kind::Float), [1i64, 2]);
         // Not torch's norm, which goes through its reductions one output at a time.
-        let squares = x.square().sum_dim_intlist([1i64, 2].as_slice(), true, None);
+        let squares = wide.square().sum_dim_intlist(over.as_slice(), true, None);
         // A gradient of √0 would be infinite; reference values stay exact in f32.
-        let norm = (squares + 1e-24).sqrt();
+        let norm = (squares + 1e-24).sqrt().to_kind(x.kind());
         let relative = &norm / (norm.mean_dim([-1i64].as_slice(), true, None) + 1e-6);
-        // γ·x·relative + β + x with one pass over x, the largest tensor of the block.
-        self.beta.addcmul(x, &(&self.gamma * relative + 1.0))
+        match steps_merge(x) {
+            // γ·x·relative + β + x with one pass over x, the largest tensor of the block.
+            true => self.beta.addcmul(x, &(&self.gamma * relative + 1.0)),
+            false => &self.gamma * (x * relative) + &self.beta + x,
+        }
     }
 }
 

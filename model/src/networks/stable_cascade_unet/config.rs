@@ -1,5 +1,6 @@
 //! The fields of a Stable Cascade U-Net's config.json.
 
+use crate::networks::config::{Unread, check_positive, config_error};
 use crate::weights::WeightsError;
 
 /// One value for all levels, or one a level.
@@ -86,6 +87,9 @@ pub struct StableCascadeUNetConfig {
     /// Whether each step between levels changes the resolution by bilinear resizing;
     /// `None` uses strided convolutions.
     pub switch_level: Option<Vec<bool>>,
+    /// The fields that are not named here.
+    #[serde(flatten, skip_serializing)]
+    pub unread: Unread,
 }
 
 impl Default for StableCascadeUNetConfig {
@@ -115,6 +119,7 @@ impl Default for StableCascadeUNetConfig {
             self_attn: PerLevel::All(true),
             timestep_conditioning_type: vec!["sca".into(), "crp".into()],
             switch_level: None,
+            unread: Unread::default(),
         }
     }
 }
@@ -135,6 +140,9 @@ impl StableCascadeUNetConfig {
     }
 
     pub(super) fn validate(&self) -> Result<(), WeightsError> {
+        let network = "the Stable Cascade U-Net";
+        self.unread.check(network)?;
+        self.unread.check_class(network, "StableCascadeUNet")?;
         let levels = self.levels();
         let repeats = |r: &Option<Vec<i64>>| r.as_ref().map_or(levels, Vec::len);
         let lengths = [
@@ -164,6 +172,7 @@ impl StableCascadeUNetConfig {
                 )));
             }
         }
+        self.validate_sizes()?;
         if self
             .switch_level
             .as_ref()
@@ -190,11 +199,60 @@ impl StableCascadeUNetConfig {
         }
         Ok(())
     }
-}
-
-fn config_error(reason: impl Into<String>) -> WeightsError {
-    WeightsError::Config {
-        path: "config.json".into(),
-        reason: reason.into(),
+    /// Checks every number on its own; the lists have one entry a level.
+    fn validate_sizes(&self) -> Result<(), WeightsError> {
+        let lists: [(&'static str, &[i64]); 4] = [
+            ("block_out_channels", &self.block_out_channels),
+            (
+                "down_blocks_repeat_mappers",
+                self.down_blocks_repeat_mappers.as_deref().unwrap_or(&[]),
+            ),
+            (
+                "up_blocks_repeat_mappers",
+                self.up_blocks_repeat_mappers.as_deref().unwrap_or(&[]),
+            ),
+            ("block_out_channels", &[self.levels() as i64]),
+        ];
+        let optional = [
+            ("clip_text_in_channels", self.clip_text_in_channels),
+            ("clip_image_in_channels", self.clip_image_in_channels),
+            ("effnet_in_channels", self.effnet_in_channels),
+            ("pixel_mapper_in_channels", self.pixel_mapper_in_channels),
+        ];
+        let mut sizes = vec![
+            ("in_channels", self.in_channels),
+            ("out_channels", self.out_channels),
+            ("patch_size", self.patch_size),
+            ("conditioning_dim", self.conditioning_dim),
+            (
+                "clip_text_pooled_in_channels",
+                self.clip_text_pooled_in_channels,
+            ),
+            ("clip_seq", self.clip_seq),
+            ("kernel_size", self.kernel_size),
+        ];
+        sizes.extend(
+            optional
+                .iter()
+                .filter_map(|&(field, size)| Some((field, size?))),
+        );
+        for (field, list) in lists {
+            sizes.extend(list.iter().map(|&size| (field, size)));
+        }
+        check_positive(&sizes)?;
+        if self.kernel_size % 2 == 0 {
+            return Err(config_error(format!(
+                "`kernel_size` is {}, an odd one keeps a block's resolution",
+                self.kernel_size
+            )));
+        }
+        // The frequencies are spread over half the embedding, and one alone has no spread.
+        if self.timestep_ratio_embedding_dim < 4 {
+            return Err(config_error(format!(
+                "`timestep_ratio_embedding_dim` is {}, at least 4 is needed",
+                self.timestep_ratio_embedding_dim
+            )));
+        }
+        Ok(())
     }
 }

@@ -236,7 +236,9 @@ impl StableCascadeUNet {
         let half = dim / 2;
         let step = 10000f64.ln() / (half - 1) as f64;
         let frequencies = (Tensor::arange(half, (Kind::Float, ratio.device())) * -step).exp();
-        let angles = (ratio.to_kind(Kind::Float) * 10000.0).unsqueeze(1) * frequencies.unsqueeze(0);
+        // The product first, in the ratio's own dtype, as the reference has it.
+        let positions = (ratio * 10000.0).to_kind(Kind::Float);
+        let angles = positions.unsqueeze(1) * frequencies.unsqueeze(0);
         let embedding = Tensor::cat(&[angles.sin(), angles.cos()], 1);
         embedding.constant_pad_nd([0, dim % 2])
     }

@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::NetworkError;
-use super::config::{Unread, check_model_type};
-use super::layers::{LayerNorm, Linear};
-use super::transformer::{Activation, Embedding, Mask, Transformer, TransformerConfig};
+use crate::networks::NetworkError;
+use crate::networks::config::{Unread, check_divides, check_model_type, check_positive};
+use crate::networks::layers::{LayerNorm, Linear};
+use crate::networks::transformer::{Activation, Embedding, Mask, Transformer, TransformerConfig};
 use crate::weights::{Params, WeightsError};
 
 /// The fields of a CLIP text encoder's config.json, with transformers' defaults.
@@ -97,7 +97,18 @@ impl ClipTextConfig {
     fn validate(&self) -> Result<(), WeightsError> {
         let network = "the CLIP text encoder";
         self.unread.check(network)?;
-        check_model_type(network, &self.model_type, "clip_text_model")
+        check_model_type(network, &self.model_type, "clip_text_model")?;
+        let heads = ("num_attention_heads", self.num_attention_heads);
+        let channels = ("hidden_size", self.hidden_size);
+        check_positive(&[
+            heads,
+            channels,
+            ("vocab_size", self.vocab_size),
+            ("intermediate_size", self.intermediate_size),
+            ("projection_dim", self.projection_dim),
+            ("max_position_embeddings", self.max_position_embeddings),
+        ])?;
+        check_divides(heads, channels)
     }
 
     fn transformer(&self) -> TransformerConfig {

@@ -1,0 +1,98 @@
+//! `predilect model`: the networks by themselves.
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use predilect_model::device::{DeviceChoice, DtypeChoice};
+use predilect_model::memory::peak_resident_bytes;
+use predilect_model::run_component::{Run, RunnableComponent};
+use predilect_model::weights::save;
+
+/// Run one network of a model.
+#[derive(Args)]
+pub(crate) struct ModelCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Run one network on tensors from a file and write what it answers.
+    ///
+    /// Inputs bear the names of the reference's arguments, outputs those of its fields:
+    ///
+    /// stage-c, stage-b: sample, timestep_ratio, clip_text_pooled, and where the configuration
+    /// has them clip_text, clip_img, effnet, pixels, sca, crp; answers sample.
+    /// stage-a-encode: x; answers latents. stage-a-decode: h; answers sample.
+    /// text-encoder: input_ids, attention_mask; answers text_embeds, last_hidden_state,
+    /// hidden_states.-1.
+    /// image-encoder: pixel_values; answers image_embeds, last_hidden_state.
+    /// effnet: x; answers latents.
+    /// vlm: input_ids, attention_mask, pixel_values, image_sizes, batch_num_images; answers
+    /// logits, hidden_states_last_token.
+    /// scheduler: sample, noise, add_noise_timesteps, with scaler, s and steps in the
+    /// configuration; answers timesteps, alpha_cumprod, noised.
+    #[command(verbatim_doc_comment)]
+    Run(RunArgs),
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// stage-c, stage-b, stage-a-encode, stage-a-decode, text-encoder, image-encoder, effnet,
+    /// vlm or scheduler
+    component: RunnableComponent,
+    /// The network's config.json, as diffusers or transformers writes it
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Its weights: a safetensors file, or the index.json of several; the scheduler has none
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// The input tensors, a safetensors file
+    #[arg(long, value_name = "FILE")]
+    inputs: PathBuf,
+    /// Where the output tensors go; numbers with fractions are written as f32
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// f32, bf16 or auto: of weights, activations and inputs; timesteps keep their own
+    #[arg(long, default_value = "f32")]
+    dtype: DtypeChoice,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+}
+
+/// Runs the subcommand.
+pub(crate) fn run(args: ModelCommand) -> anyhow::Result<()> {
+    match args.action {
+        Action::Run(args) => run_component(&args),
+    }
+}
+
+fn run_component(args: &RunArgs) -> anyhow::Result<()> {
+    let device = args.device.resolve()?;
+    let run = Run {
+        component: args.component,
+        config: &args.config,
+        weights: args.weights.as_deref(),
+        inputs: &args.inputs,
+        kind: args.dtype.resolve(device),
+        device,
+    };
+    let answer = run.answer()?;
+    for name in &answer.unread {
+        eprintln!("{} does not read the input `{name}`", args.component);
+    }
+    let outputs = answer.outputs.iter().map(|(name, tensor)| (*name, tensor));
+    save(&args.output, outputs).context("the answer could not be written")?;
+    for (name, tensor) in &answer.outputs {
+        println!("{name} {:?}", tensor.size());
+    }
+    if let Some(peak) = peak_resident_bytes() {
+        println!("peak memory {:.2} GiB", gib(peak));
+    }
+    Ok(())
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
+}
