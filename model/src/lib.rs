@@ -3,6 +3,7 @@
 //! Knows no web and no database. Every network is written once, driven by the reference
 //! libraries' `config.json`, and loads their tensor names from safetensors files.
 
+pub mod check_folder;
 pub mod data;
 pub mod device;
 pub mod diffusion;

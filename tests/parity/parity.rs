@@ -8,6 +8,8 @@
     reason = "a helper of a test that panics has failed the test"
 )]
 
+mod refusals;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -3,12 +3,13 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use predilect_model::check_folder::{NetworkReport, check};
 use predilect_model::device::{DeviceChoice, DtypeChoice};
 use predilect_model::memory::peak_resident_bytes;
 use predilect_model::run_component::{Run, RunnableComponent};
 use predilect_model::weights::save;
 
-/// Run one network of a model.
+/// Run one network of a model, or check a folder of networks.
 #[derive(Args)]
 pub(crate) struct ModelCommand {
     #[command(subcommand)]
@@ -34,6 +35,18 @@ enum Action {
     /// configuration; answers timesteps, alpha_cumprod, noised.
     #[command(verbatim_doc_comment)]
     Run(RunArgs),
+    /// List a folder's networks with files, parameters, dtype and memory, and what is wrong.
+    ///
+    /// Reads configurations and headers only. The folder is a network's, a pipeline's as it is
+    /// on the hub, or one with several of these.
+    Check(CheckArgs),
+}
+
+#[derive(Args)]
+struct CheckArgs {
+    /// The folder
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
 }
 
 #[derive(Args)]
@@ -65,6 +78,7 @@ struct RunArgs {
 pub(crate) fn run(args: ModelCommand) -> anyhow::Result<()> {
     match args.action {
         Action::Run(args) => run_component(&args),
+        Action::Check(args) => check_folder(&args),
     }
 }
 
@@ -91,6 +105,43 @@ fn run_component(args: &RunArgs) -> anyhow::Result<()> {
         println!("peak memory {:.2} GiB", gib(peak));
     }
     Ok(())
+}
+
+fn check_folder(args: &CheckArgs) -> anyhow::Result<()> {
+    let report = check(&args.folder)?;
+    for network in &report.networks {
+        print_network(network);
+    }
+    for problem in &report.problems {
+        println!("{problem}");
+    }
+    anyhow::ensure!(report.is_sound(), "the folder is not as it should be");
+    Ok(())
+}
+
+fn print_network(report: &NetworkReport) {
+    println!(
+        "{}: {}",
+        report.folder.display(),
+        report.network.unwrap_or("not a known network")
+    );
+    for (file, size) in &report.files {
+        println!("  {} {:.2} GiB", file.display(), gib(*size));
+    }
+    if report.parameters > 0 {
+        let dtypes: Vec<&str> = report.dtypes.iter().map(String::as_str).collect();
+        println!(
+            "  {} parameters, {}; in memory {:.2} GiB as bf16, {:.2} GiB as f32",
+            report.parameters,
+            dtypes.join(", "),
+            gib(report.memory(2)),
+            gib(report.memory(4)),
+        );
+    }
+    match &report.problem {
+        None => println!("  sound"),
+        Some(problem) => println!("  {problem}"),
+    }
 }
 
 fn gib(bytes: u64) -> f64 {
