@@ -1,9 +1,10 @@
-//! The commands of the program that make a model, run as processes, on a set of pictures small
-//! enough to train on within a test.
+//! The commands of the program, run as processes, on sets of pictures and networks small enough
+//! for a test.
 #![allow(
     clippy::unwrap_used,
     reason = "a helper of a test that panics has failed the test"
 )]
 
+mod model;
 mod support;
 mod train;

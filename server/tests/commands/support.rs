@@ -1,4 +1,5 @@
-//! A cache folder of its own with a small artwork set, and the program to run on it.
+//! A folder of its own, with a small artwork set where a test wants one, and the program to run
+//! in it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -14,14 +15,20 @@ const TRAINED: usize = 12;
 const HELD_OUT: usize = 4;
 const STYLES: usize = 6;
 
-/// A cache folder that holds an artwork set and nothing else.
+/// A folder that the program runs in and takes for its cache.
 pub(crate) struct Workplace(TempDir);
 
 impl Workplace {
+    /// With nothing in it.
+    pub(crate) fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// With an artwork set as the cache's only content.
     pub(crate) fn new() -> Self {
-        let cache = tempfile::tempdir().unwrap();
-        write_artwork(&cache.path().join("data/artwork-128"));
-        Self(cache)
+        let place = Self::empty();
+        write_artwork(&place.path("data/artwork-128"));
+        place
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
