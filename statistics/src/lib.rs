@@ -4,7 +4,7 @@
 //!
 //! Every interval is one of 95 %. Participants vote more than once, and their votes resemble
 //! each other; [`WinRate`]'s Wilson intervals take votes for independent, while
-//! [`bootstrap`] and [`bradley_terry`] count participants as what was sampled.
+//! [`bootstrap()`] and [`bradley_terry()`] count participants as what was sampled.
 
 mod agreement;
 mod bootstrap;
