@@ -1,11 +1,11 @@
 //! Does the model draw what it is asked for? The judge says, among all subjects.
 use image::RgbImage;
+use predilect_statistics::{Interval, wilson};
 use serde::Serialize;
 
 use super::drawing::{EvaluationError, Request, draw};
 use super::judge::Judge;
 use super::reconstruction::reconstruct;
-use super::statistics::{Interval, wilson};
 use super::wordings::Wording;
 use crate::data::artwork::Artwork;
 use crate::data::split::{Split, stable_hash};
@@ -79,21 +79,21 @@ pub struct Hits {
     pub top1: f64,
     /// Share of those whose subject is among its first five.
     pub top5: f64,
-    /// 95 % interval of `top5` (Wilson).
-    pub top5_interval: Interval,
+    /// 95 % interval of `top5` (Wilson); `None` without pictures.
+    pub top5_interval: Option<Interval>,
 }
 
 impl Hits {
     fn of(judged: &[Judged]) -> Self {
-        let n = judged.len().max(1) as f64;
+        let n = judged.len();
         let within = |guesses: usize| {
             let hit = |picture: &&Judged| picture.rank.is_some_and(|rank| rank < guesses);
             judged.iter().filter(hit).count() as f64
         };
         Self {
-            top1: within(1) / n,
-            top5: within(GUESSES) / n,
-            top5_interval: wilson(within(GUESSES), n),
+            top1: within(1) / n.max(1) as f64,
+            top5: within(GUESSES) / n.max(1) as f64,
+            top5_interval: wilson(within(GUESSES), n as u64),
         }
     }
 }

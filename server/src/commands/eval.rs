@@ -18,6 +18,7 @@ use predilect_model::evaluation::wordings::Wording;
 use predilect_model::preference::pair_bank::PairBank;
 use predilect_model::training::write_sheet;
 use predilect_model::weights::ModelFolder;
+use predilect_statistics::Interval;
 
 /// Measure what the model draws, and whether choices move it.
 #[derive(Args)]
@@ -258,13 +259,17 @@ fn pictures(args: PicturesArgs) -> anyhow::Result<()> {
         ("real artwork", report.real),
         ("the same, encoded and decoded", report.reconstructed),
     ] {
-        println!(
-            "{what}: top-1 {:.1} %, top-5 {:.1} % ({:.1} to {:.1} %)",
+        print!(
+            "{what}: top-1 {:.1} %, top-5 {:.1} %",
             100.0 * hits.top1,
-            100.0 * hits.top5,
-            100.0 * hits.top5_interval.lower,
-            100.0 * hits.top5_interval.upper,
+            100.0 * hits.top5
         );
+        match hits.top5_interval {
+            Some(Interval { low, high }) => {
+                println!(" ({:.1} to {:.1} %)", 100.0 * low, 100.0 * high)
+            }
+            None => println!(),
+        }
     }
     println!("{} pictures; {}", report.pictures.len(), args.out.display());
     Ok(())
