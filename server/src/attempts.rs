@@ -208,7 +208,8 @@ mod tests {
     #[test]
     fn windows_that_are_over_are_let_go() {
         let (attempts, start) = (attempts(), Instant::now());
-        for n in 0..=SWEEP_ABOVE {
+        // The first sweep finds nothing to let go and doubles the number for the next one.
+        for n in 0..SWEEP_ABOVE + 3 {
             let address = IpAddr::V4(u32::try_from(n).unwrap().into());
             assert!(attempts.begin_at(&n.to_string(), address, start).is_ok());
         }

@@ -11,10 +11,10 @@ use crate::preference::pair_bank::{PairBank, PairBankWriter};
 
 /// Distance on the axes, in standard deviations of the artwork, from which a difference is plain
 /// to see.
-const VISIBLE: f32 = 1.2;
+pub const VISIBLE: f32 = 1.2;
 
 /// Draws `seeds` pictures of each prompt and writes the two that differ most as a pair. Prompts
-/// whose pictures are all alike give none.
+/// whose pictures all differ by less than `least` ([`VISIBLE`] as a rule) give none.
 ///
 /// # Errors
 /// When drawing or writing fails, or no pair differs visibly.
@@ -22,6 +22,7 @@ pub fn build(
     engine: &Engine,
     prompts: &[Prompt],
     seeds: u64,
+    least: f32,
     folder: &Path,
     progress: &mut dyn FnMut(usize),
 ) -> Result<PairBank, EvaluationError> {
@@ -34,7 +35,7 @@ pub fn build(
             taste: Taste::Base,
         });
         for (prompt, pictures) in block.iter().zip(draw(engine, requests.collect())?) {
-            if let Some((left, right)) = farthest(&pictures) {
+            if let Some((left, right)) = farthest(&pictures, least) {
                 writer.add(&prompt.text, &pictures[left], &pictures[right])?;
                 pairs += 1;
             }
@@ -43,19 +44,21 @@ pub fn build(
     }
     if pairs == 0 {
         return Err(EvaluationError::TooAlike(
-            "no prompt gave two pictures that differ visibly: train the model further".to_owned(),
+            "no prompt gave two pictures that differ enough: train the model further, or lower \
+             --least-difference"
+                .to_owned(),
         ));
     }
     Ok(writer.finish()?)
 }
 
-/// The two pictures that differ most, where that is visible.
-fn farthest(pictures: &[RgbImage]) -> Option<(usize, usize)> {
+/// The two pictures that differ most, where they differ by `least` or more.
+fn farthest(pictures: &[RgbImage], least: f32) -> Option<(usize, usize)> {
     let axes: Vec<AxisValues> = pictures.iter().map(|p| measure(p).normalised()).collect();
     (0..axes.len())
         .flat_map(|left| (left + 1..axes.len()).map(move |right| (left, right)))
         .map(|(left, right)| (axes[left].distance(&axes[right]), left, right))
-        .filter(|(distance, ..)| *distance >= VISIBLE)
+        .filter(|(distance, ..)| *distance >= least)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, left, right)| (left, right))
 }

@@ -189,7 +189,8 @@ impl ModelFolder {
     pub fn hash(&self) -> Result<String, WeightsError> {
         use sha2::{Digest, Sha256};
         let mut hasher = Sha256::new();
-        for component in self.components().filter(|c| *c != Component::Judge) {
+        let counts = |c: &Component| !matches!(c, Component::Judge | Component::ImageEncoder);
+        for component in self.components().filter(counts) {
             for path in weight_files(&self.component(component))? {
                 let io = |source| WeightsError::Io {
                     path: path.clone(),

@@ -33,6 +33,9 @@ struct BuildArgs {
     /// Pictures drawn of each prompt
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(2..))]
     seeds: u64,
+    /// Pairs that differ less are left out; in standard deviations of the artwork's axes
+    #[arg(long, default_value_t = pairs::VISIBLE)]
+    least_difference: f32,
     /// Which prompts
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -53,9 +56,14 @@ pub(crate) fn run(args: PairsArgs) -> anyhow::Result<()> {
         args.prompts,
         args.seed,
     );
-    let bank = pairs::build(&engine, &asked, args.seeds, &args.out, &mut |done| {
-        eprintln!("prompt {done} of {}", asked.len());
-    })?;
+    let bank = pairs::build(
+        &engine,
+        &asked,
+        args.seeds,
+        args.least_difference,
+        &args.out,
+        &mut |done| eprintln!("prompt {done} of {}", asked.len()),
+    )?;
     println!("{} pairs in {}", bank.pairs().len(), args.out.display());
     Ok(())
 }

@@ -38,7 +38,7 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
         2
     );
 
-    place.run("pairs build --prompts 4 --seeds 3 --out pairs");
+    place.run("pairs build --prompts 4 --seeds 3 --least-difference 0 --out pairs");
     place.run("users sample --count 3 --out users.json");
     fs::write(
         place.path("prompts.txt"),
