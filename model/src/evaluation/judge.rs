@@ -43,8 +43,8 @@ pub struct Verdicts {
 
 /// The network.
 ///
-/// What is where decides what a sticker shows, so positions are kept up to the summary: with
-/// their mean in its place the same training named 3 % instead of 45 % of unseen pictures.
+/// What is where decides what a sticker shows, so positions are kept up to the summary; with
+/// their mean in its place a like network hardly learned (docs/TRAINING.md).
 pub struct Judge {
     config: JudgeConfig,
     kind: Kind,
