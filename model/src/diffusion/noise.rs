@@ -4,8 +4,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tch::Tensor;
 
-/// A stream of random tensors from one seed. A picture owns its stream, so the same
-/// request gives the same picture in whatever batch it is drawn.
+/// A stream of random tensors from one seed. A picture owns its stream, so the same request
+/// gives the same picture in whatever batch it is drawn, up to how the batch's size has sums
+/// rounded (1/255 at most was seen).
 pub struct Noise(ChaCha8Rng);
 
 impl Noise {
