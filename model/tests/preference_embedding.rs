@@ -135,3 +135,19 @@ fn the_shape_is_one_row_for_the_input_and_each_layer() {
     let embedding = embedder().embed(&pairs()).expect("an embedding");
     assert_eq!(embedding.hidden().size(), [5, 192]);
 }
+
+#[test]
+fn people_read_together_are_read_as_each_alone() {
+    let embedder = embedder();
+    let all = pairs();
+    // Conversations of different lengths, so that the shorter ones are filled up.
+    let people = [&all[..], &all[..2], &all[1..]];
+    let together = embedder.embed_all(&people).expect("embeddings");
+    for (pairs, embedding) in people.iter().zip(&together) {
+        let alone = embedder.embed(pairs).expect("an embedding");
+        assert_eq!(embedding.description, alone.description);
+        let distance = distance(embedding, &alone);
+        assert!(distance < 1e-5, "off by {distance}");
+    }
+    assert!(embedder.embed_all(&[&all[..], &[]]).is_err());
+}

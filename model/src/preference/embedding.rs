@@ -176,12 +176,27 @@ impl PreferenceEmbedder {
     /// # Errors
     /// There are no pairs, or the network refuses its input.
     pub fn embed(&self, pairs: &[PreferencePair]) -> Result<PreferenceEmbedding, EmbeddingError> {
-        if pairs.is_empty() {
+        let mut embeddings = self.embed_all(&[pairs])?;
+        Ok(embeddings
+            .pop()
+            .expect("one embedding for each conversation"))
+    }
+
+    /// [`Self::embed`] for the pairs of many people at once, each in a conversation of its own.
+    ///
+    /// # Errors
+    /// Somebody has no pairs, or the network refuses its input.
+    pub fn embed_all<P: AsRef<[PreferencePair]>>(
+        &self,
+        people: &[P],
+    ) -> Result<Vec<PreferenceEmbedding>, EmbeddingError> {
+        if people.iter().any(|pairs| pairs.as_ref().is_empty()) {
             return Err(EmbeddingError::NoPairs);
         }
         tch::no_grad(|| {
-            let pictures: Vec<Tensor> = pairs
+            let pictures: Vec<Tensor> = people
                 .iter()
+                .flat_map(AsRef::as_ref)
                 .flat_map(|pair| [&pair.preferred, &pair.rejected])
                 .map(|picture| self.model.preprocess(&self.pixels(picture)))
                 .collect();
@@ -190,19 +205,39 @@ impl PreferenceEmbedder {
                 .model
                 .with_newline(&self.model.project(&features))
                 .unbind(0);
-            let text = prompt(pairs.iter().map(|pair| pair.caption.as_str()));
-            let ids = self.tokenizer.encode(&text, false)?;
-            let ids = expand_images(&ids, self.image, features[0].size()[0] as usize);
-            let ids = Tensor::from_slice(&ids).unsqueeze(0).to_device(self.device);
-            let answer = self
-                .model
-                .generate(&ids, &ids.ones_like(), &features, &self.limits)?;
-            let tokens = Vec::<i64>::try_from(&answer.tokens.get(0)).map_err(NetworkError::from)?;
-            let description = self.tokenizer.decode(&tokens)?.trim().to_owned();
-            Ok(PreferenceEmbedding::new(
-                &answer.hidden_states.select(1, 0),
-                description,
-            ))
+            let vectors = features[0].size()[0] as usize;
+            let ids = people
+                .iter()
+                .map(|pairs| {
+                    let captions = pairs.as_ref().iter().map(|pair| pair.caption.as_str());
+                    let ids = self.tokenizer.encode(&prompt(captions), false)?;
+                    Ok(expand_images(&ids, self.image, vectors))
+                })
+                .collect::<Result<Vec<_>, EmbeddingError>>()?;
+            // Answers begin where all prompts end, so what fills the shorter ones is before them.
+            let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
+            let filler = |ids: &[i64]| vec![self.limits.pad; longest - ids.len()];
+            let rows: Vec<Tensor> = ids
+                .iter()
+                .map(|ids| Tensor::from_slice(&[filler(ids), ids.clone()].concat()))
+                .collect();
+            let rows = Tensor::stack(&rows, 0).to_device(self.device);
+            let begins: Vec<i64> = ids.iter().map(|ids| (longest - ids.len()) as i64).collect();
+            let begins = Tensor::from_slice(&begins).unsqueeze(1);
+            let mask = Tensor::arange(longest as i64, (Kind::Int64, Device::Cpu))
+                .ge_tensor(&begins)
+                .to_kind(Kind::Int64)
+                .to_device(self.device);
+            let answer = self.model.generate(&rows, &mask, &features, &self.limits)?;
+            (0..people.len() as i64)
+                .map(|i| {
+                    let tokens =
+                        Vec::<i64>::try_from(&answer.tokens.get(i)).map_err(NetworkError::from)?;
+                    let description = self.tokenizer.decode(&tokens)?.trim().to_owned();
+                    let hidden = answer.hidden_states.select(1, i);
+                    Ok(PreferenceEmbedding::new(&hidden, description))
+                })
+                .collect()
         })
     }
 
