@@ -90,6 +90,14 @@ impl AxisValues {
     }
 }
 
+/// The two pictures, of two or more, that differ most.
+pub fn farthest(pictures: &[AxisValues]) -> Option<(usize, usize)> {
+    let distance = |&(a, b): &(usize, usize)| pictures[a].distance(&pictures[b]);
+    (0..pictures.len())
+        .flat_map(|a| (a + 1..pictures.len()).map(move |b| (a, b)))
+        .max_by(|a, b| distance(a).total_cmp(&distance(b)))
+}
+
 /// Largest channel difference, 0..1, below which a pixel counts as background.
 const BACKGROUND_TOLERANCE: f32 = 0.1;
 /// Width of the rim that shows the background, in pixels.

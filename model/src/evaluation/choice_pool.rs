@@ -1,12 +1,11 @@
 //! Pictures that simulated people choose between: several of each prompt.
 use image::RgbImage;
 use rand::RngExt;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::axes::{AxisValues, measure};
-use super::drawing::{EvaluationError, Request, draw};
+use super::axes::{AxisValues, farthest, measure};
 use super::population::{Choice, Person};
-use crate::engine::{Engine, Taste};
 use crate::preference::conversation::{PAIRS, PreferencePair};
 use crate::preference::pair_bank::{PairBank, PairBankError, Side};
 
@@ -18,6 +17,8 @@ pub struct ChoicePool {
     pictures: Vec<RgbImage>,
     /// Normalised, in the order of the pictures.
     axes: Vec<AxisValues>,
+    /// Of each prompt the two pictures that differ most: what a bank would show.
+    pairs: Vec<(usize, usize)>,
 }
 
 /// A choice between two pictures of one prompt, as positions in the pool.
@@ -40,31 +41,19 @@ impl ChoicePool {
         let seeds = pictures.len() / prompts.len();
         assert!(seeds >= 2, "a choice needs two pictures of a prompt");
         assert_eq!(seeds * prompts.len(), pictures.len());
-        let axes = pictures.iter().map(|p| measure(p).normalised()).collect();
+        let axes: Vec<AxisValues> = pictures.iter().map(|p| measure(p).normalised()).collect();
+        let pair = |(prompt, axes)| {
+            let (a, b) = farthest(axes).expect("two or more pictures of a prompt");
+            (prompt * seeds + a, prompt * seeds + b)
+        };
+        let pairs = axes.chunks(seeds).enumerate().map(pair).collect();
         Self {
             prompts,
             seeds,
             pictures,
             axes,
+            pairs,
         }
-    }
-
-    /// Draws a pool with the base model, `seeds` pictures of each prompt.
-    ///
-    /// # Errors
-    /// When drawing fails.
-    pub fn draw(
-        engine: &Engine,
-        prompts: Vec<String>,
-        seeds: u64,
-    ) -> Result<Self, EvaluationError> {
-        let requests = prompts.iter().map(|prompt| Request {
-            prompt: prompt.clone(),
-            seeds: (0..seeds).collect(),
-            taste: Taste::Base,
-        });
-        let pictures = draw(engine, requests.collect())?;
-        Ok(Self::new(prompts, pictures.into_iter().flatten().collect()))
     }
 
     /// The pairs of a bank: what people really choose between.
@@ -82,6 +71,20 @@ impl ChoicePool {
         Ok(Self::new(prompts, pictures))
     }
 
+    /// The prompts of both pools.
+    ///
+    /// # Panics
+    /// When one has more pictures of a prompt than the other.
+    pub fn join(mut self, other: Self) -> Self {
+        assert_eq!(self.seeds, other.seeds, "pools of one shape");
+        let moved = |(a, b)| (self.pictures.len() + a, self.pictures.len() + b);
+        self.pairs.extend(other.pairs.into_iter().map(moved));
+        self.prompts.extend(other.prompts);
+        self.pictures.extend(other.pictures);
+        self.axes.extend(other.axes);
+        self
+    }
+
     /// The prompts.
     pub fn prompts(&self) -> &[String] {
         &self.prompts
@@ -92,15 +95,14 @@ impl ChoicePool {
         &self.axes[picture]
     }
 
-    /// Shows a person pairs until one does not end in a tie.
+    /// Shows a person pairs as a bank has them, until one does not end in a tie.
     pub fn choose(&self, person: &Person, rng: &mut ChaCha8Rng) -> Chosen {
         // It ends: nobody calls all near pairs equal.
         loop {
             let prompt = rng.random_range(0..self.prompts.len());
-            let left = prompt * self.seeds + rng.random_range(0..self.seeds);
-            let right = prompt * self.seeds + rng.random_range(0..self.seeds);
-            if left == right {
-                continue;
+            let (mut left, mut right) = self.pairs[prompt];
+            if rng.random_bool(0.5) {
+                (left, right) = (right, left);
             }
             let choice = person.choose_measured(&self.axes[left], &self.axes[right], rng);
             let (preferred, rejected) = match choice {
@@ -116,6 +118,28 @@ impl ChoicePool {
         }
     }
 
+    /// A person's favourite among all pictures of a prompt, found by choosing between the
+    /// favourite so far and the next one, and another picture of the prompt.
+    pub fn favourite(&self, person: &Person, rng: &mut ChaCha8Rng) -> Chosen {
+        let prompt = rng.random_range(0..self.prompts.len());
+        let mut shown: Vec<usize> = (prompt * self.seeds..(prompt + 1) * self.seeds).collect();
+        shown.shuffle(rng);
+        let mut favourite = 0;
+        for next in 1..shown.len() {
+            let (left, right) = (shown[favourite], shown[next]);
+            let choice = person.choose_measured(&self.axes[left], &self.axes[right], rng);
+            if choice == Choice::Right {
+                favourite = next;
+            }
+        }
+        let preferred = shown.swap_remove(favourite);
+        Chosen {
+            prompt,
+            preferred,
+            rejected: shown[rng.random_range(0..shown.len())],
+        }
+    }
+
     /// The four counted choices that make an embedding.
     pub fn choices(&self, person: &Person, rng: &mut ChaCha8Rng) -> [Chosen; PAIRS] {
         std::array::from_fn(|_| self.choose(person, rng))
@@ -128,5 +152,55 @@ impl ChoicePool {
             preferred: self.pictures[chosen.preferred].clone(),
             rejected: self.pictures[chosen.rejected].clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+    use rand::SeedableRng;
+
+    use super::*;
+
+    /// Pictures from dark to bright, the brightest last.
+    fn greys(count: u8) -> Vec<RgbImage> {
+        let grey = |i| RgbImage::from_pixel(32, 32, Rgb([60 + 30 * i; 3]));
+        (0..count).map(grey).collect()
+    }
+
+    /// Somebody who likes bright pictures and hardly wavers.
+    fn bright() -> Person {
+        serde_json::from_value(serde_json::json!({
+            "number": 1,
+            "wants": [{"axis": "brightness", "weight": 1.0}],
+            "temperature": 0.001,
+            "side_bias": 0.0,
+            "tie_rate": 0.0,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_favourite_is_what_the_person_likes_best_of_one_prompt() {
+        let prompts = ["a dog".to_owned(), "a cat".to_owned()];
+        let pool = |prompt: &String| ChoicePool::new(vec![prompt.clone()], greys(5));
+        let pool = pool(&prompts[0]).join(pool(&prompts[1]));
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut seen = [false; 2];
+        for _ in 0..20 {
+            let chosen = pool.favourite(&bright(), &mut rng);
+            let of_prompt = chosen.prompt * 5..(chosen.prompt + 1) * 5;
+            assert_eq!(chosen.preferred, of_prompt.end - 1);
+            assert!(of_prompt.contains(&chosen.rejected));
+            assert_ne!(chosen.preferred, chosen.rejected);
+            seen[chosen.prompt] = true;
+            let shown = pool.choose(&bright(), &mut rng);
+            assert_eq!(
+                shown.preferred - shown.rejected,
+                4,
+                "those that differ most"
+            );
+        }
+        assert_eq!(seen, [true; 2]);
     }
 }

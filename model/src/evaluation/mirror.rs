@@ -15,9 +15,7 @@ use crate::data::split::Split;
 use crate::engine::{Engine, Taste};
 use crate::preference::conversation::PreferencePair;
 
-/// Seeds of each prompt that people choose between.
-const CHOICE_SEEDS: u64 = 4;
-/// Set apart from all seeds that pictures are chosen from.
+/// Set apart from the seeds that the bank's pictures were drawn from.
 const TEST_SEED: u64 = 1_000_000;
 
 /// How large the test is.
@@ -58,19 +56,18 @@ pub struct MirrorReport {
     pub people: Vec<Mirrored>,
 }
 
-/// Runs the test; `prompts` serve both for choosing and for drawing. The pictures come in rows of
-/// a person: the choices' pictures first, then the opposite ones'.
+/// Runs the test: people choose from `pool`, and `prompts` are drawn for them. The pictures come
+/// in rows of a person: the choices' pictures first, then the opposite ones'.
 ///
 /// # Errors
-/// When drawing or reading choices fails, or the pictures of all prompts are too alike.
+/// When drawing or reading choices fails.
 pub fn mirror(
     engine: &Engine,
+    pool: &ChoicePool,
     prompts: &[Prompt],
     size: MirrorSize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(MirrorReport, Vec<RgbImage>), EvaluationError> {
-    let captions = prompts.iter().map(|prompt| prompt.text.clone()).collect();
-    let pool = ChoicePool::draw(engine, captions, CHOICE_SEEDS)?;
     let people = (0..)
         .map(|number| Person::sample(size.seed, number))
         .filter(|person| person.split() == Split::HeldOut)

@@ -1,9 +1,7 @@
 //! Drawing the bank of pairs that people choose from, with the model itself.
 use std::path::Path;
 
-use image::RgbImage;
-
-use super::axes::{AxisValues, measure};
+use super::axes::{AxisValues, farthest, measure};
 use super::drawing::{EvaluationError, Request, draw};
 use super::pictures::Prompt;
 use crate::engine::{Engine, Taste};
@@ -35,7 +33,10 @@ pub fn build(
             taste: Taste::Base,
         });
         for (prompt, pictures) in block.iter().zip(draw(engine, requests.collect())?) {
-            if let Some((left, right)) = farthest(&pictures, least) {
+            let axes: Vec<AxisValues> = pictures.iter().map(|p| measure(p).normalised()).collect();
+            if let Some((left, right)) = farthest(&axes)
+                && axes[left].distance(&axes[right]) >= least
+            {
                 writer.add(&prompt.text, &pictures[left], &pictures[right])?;
                 pairs += 1;
             }
@@ -50,15 +51,4 @@ pub fn build(
         ));
     }
     Ok(writer.finish()?)
-}
-
-/// The two pictures that differ most, where they differ by `least` or more.
-fn farthest(pictures: &[RgbImage], least: f32) -> Option<(usize, usize)> {
-    let axes: Vec<AxisValues> = pictures.iter().map(|p| measure(p).normalised()).collect();
-    (0..axes.len())
-        .flat_map(|left| (left + 1..axes.len()).map(move |right| (left, right)))
-        .map(|(left, right)| (axes[left].distance(&axes[right]), left, right))
-        .filter(|(distance, ..)| *distance >= least)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, left, right)| (left, right))
 }

@@ -200,6 +200,21 @@ impl Person {
             .sum()
     }
 
+    /// The chance that this person, shown two measured pictures with either on the left, chooses
+    /// the first.
+    pub fn chance_of(&self, preferred: &AxisValues, rejected: &AxisValues) -> f64 {
+        let difference = self.utility_of(preferred) - self.utility_of(rejected);
+        let decided = match difference.abs() < NEAR {
+            true => 1.0 - self.tie_rate,
+            false => 1.0,
+        };
+        let chance = |bias: f32| {
+            let log_odds = f64::from(difference / self.temperature + bias);
+            1.0 / (1.0 + (-log_odds).exp())
+        };
+        decided * (chance(self.side_bias) + chance(-self.side_bias)) / 2.0
+    }
+
     /// Chooses between two pictures, as a person does: not always the same way.
     pub fn choose<R: Rng + ?Sized>(
         &self,

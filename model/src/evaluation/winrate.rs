@@ -12,12 +12,20 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::choice_pool::ChoicePool;
+use super::axes::{AxisValues, measure};
+use super::ceiling::{Posterior, oracle};
+use super::choice_pool::{ChoicePool, Chosen};
 use super::drawing::{EvaluationError, Request, draw, embed};
 use super::population::{Choice, Person, Population};
 use crate::data::split::stable_hash;
 use crate::engine::{Engine, Taste};
+use crate::preference::conversation::PAIRS;
 use crate::preference::embedding::PreferenceEmbedding;
+
+/// Pictures of each prompt that the ceilings' picks are compared with, in turn.
+const RIVALS: u64 = 8;
+/// Set apart from the seeds of comparisons, which are below 2³².
+const CANDIDATE_SEED: u64 = 1 << 32;
 
 /// For whom a picture is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -60,6 +68,8 @@ pub struct WinRateConfig<'a> {
     pub opponents: &'a [Arm],
     /// Decides each person's choices and every picture's seed.
     pub seed: u64,
+    /// Pictures of each prompt that the ceilings pick from; without, there are no ceilings.
+    pub best_of: Option<usize>,
     /// Where every picture goes, if anywhere, with a manifest.
     pub save: Option<&'a Path>,
 }
@@ -111,6 +121,18 @@ pub struct WinRate {
     pub by_person: Option<Interval>,
 }
 
+/// What can be won against the base model by picking among pictures that it drew, by the
+/// person's noiseless utility.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ceilings {
+    /// Pictures of each prompt to pick from.
+    pub best_of: usize,
+    /// Knowing the person.
+    pub oracle: WinRate,
+    /// Knowing the same four answers, and how people are.
+    pub bayes: WinRate,
+}
+
 /// Win rates of one population.
 #[derive(Debug, Clone, Serialize)]
 pub struct WinRateReport {
@@ -124,6 +146,9 @@ pub struct WinRateReport {
     pub by_utility: Vec<WinRate>,
     /// By what the person answers when asked.
     pub by_answers: Vec<WinRate>,
+    /// How much there was to win.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ceilings: Option<Ceilings>,
     /// Everything that was compared.
     pub comparisons: Vec<Comparison>,
 }
@@ -142,11 +167,16 @@ pub fn win_rates(
     if people.len() < 2 {
         return Err(EvaluationError::TooFewPeople(people.len()));
     }
-    let tastes: Vec<PreferenceEmbedding> = people
+    let chosen: Vec<[Chosen; PAIRS]> = people
         .iter()
         .map(|person| {
             let mut rng = stream(config.seed, person, "choices");
-            let chosen = config.choices.choices(person, &mut rng);
+            config.choices.choices(person, &mut rng)
+        })
+        .collect();
+    let tastes: Vec<PreferenceEmbedding> = chosen
+        .iter()
+        .map(|chosen| {
             let pairs = chosen.iter().map(|c| config.choices.pair(c)).collect();
             embed(engine, pairs)
         })
@@ -157,7 +187,61 @@ pub fn win_rates(
         comparisons.extend(compare(engine, config, person, &tastes[i], another)?);
         progress(i + 1);
     }
-    Ok(report(config, engine.info().hash.clone(), comparisons))
+    let ceilings = match config.best_of {
+        Some(best_of) => Some(ceilings(engine, config, best_of, &chosen)?),
+        None => None,
+    };
+    let model = engine.info().hash.clone();
+    Ok(report(config, model, comparisons, ceilings))
+}
+
+/// Draws candidates of every prompt and picks among them for every person. The rivals are other
+/// pictures of the base model, so that picking at random would win half.
+fn ceilings(
+    engine: &Engine,
+    config: &WinRateConfig,
+    best_of: usize,
+    chosen: &[[Chosen; PAIRS]],
+) -> Result<Ceilings, EvaluationError> {
+    let seeds = (0..best_of as u64 + RIVALS).map(|i| CANDIDATE_SEED + i);
+    let requests = config.prompts.iter().map(|prompt| Request {
+        prompt: prompt.clone(),
+        seeds: seeds.clone().collect(),
+        taste: Taste::Base,
+    });
+    let measured: Vec<Vec<AxisValues>> = draw(engine, requests.collect())?
+        .iter()
+        .map(|pictures| pictures.iter().map(|p| measure(p).normalised()).collect())
+        .collect();
+    let (mut oracle_won, mut bayes_won) = (Vec::new(), Vec::new());
+    for (i, (person, answers)) in config.population.people.iter().zip(chosen).enumerate() {
+        let posterior = Posterior::after(answers, config.choices);
+        for pictures in &measured {
+            let (candidates, rivals) = pictures.split_at(best_of);
+            let rival = &rivals[i % rivals.len()];
+            let won = |picked: Option<usize>| {
+                let picked = picked.map_or(f32::MIN, |i| person.utility_of(&candidates[i]));
+                won_by(picked, person.utility_of(rival))
+            };
+            let number = person.number();
+            oracle_won.push((number, won(oracle(person, candidates))));
+            bayes_won.push((number, won(posterior.best(candidates, rival))));
+        }
+    }
+    Ok(Ceilings {
+        best_of,
+        oracle: win_rate(Arm::Base, &oracle_won, config.seed),
+        bayes: win_rate(Arm::Base, &bayes_won, config.seed),
+    })
+}
+
+/// 1, 0, or ½ for equal utilities.
+fn won_by(own: f32, other: f32) -> f64 {
+    match own.total_cmp(&other) {
+        std::cmp::Ordering::Greater => 1.0,
+        std::cmp::Ordering::Equal => 0.5,
+        std::cmp::Ordering::Less => 0.0,
+    }
 }
 
 /// All prompts for one person.
@@ -256,7 +340,12 @@ fn save(
     Ok(file)
 }
 
-fn report(config: &WinRateConfig, model: String, comparisons: Vec<Comparison>) -> WinRateReport {
+fn report(
+    config: &WinRateConfig,
+    model: String,
+    comparisons: Vec<Comparison>,
+    ceilings: Option<Ceilings>,
+) -> WinRateReport {
     let rates = |wins: &dyn Fn(&Comparison, usize) -> f64| -> Vec<WinRate> {
         let rate = |(i, &opponent): (usize, &Arm)| {
             let results: Vec<(u64, f64)> =
@@ -267,11 +356,7 @@ fn report(config: &WinRateConfig, model: String, comparisons: Vec<Comparison>) -
     };
     let by_utility = rates(&|comparison, opponent| {
         let utility = |i: usize| comparison.pictures[i].utility;
-        match utility(0).total_cmp(&utility(opponent + 1)) {
-            std::cmp::Ordering::Greater => 1.0,
-            std::cmp::Ordering::Equal => 0.5,
-            std::cmp::Ordering::Less => 0.0,
-        }
+        won_by(utility(0), utility(opponent + 1))
     });
     let by_answers = rates(&|comparison, opponent| comparison.answers[opponent]);
     WinRateReport {
@@ -280,6 +365,7 @@ fn report(config: &WinRateConfig, model: String, comparisons: Vec<Comparison>) -
         model,
         by_utility,
         by_answers,
+        ceilings,
         comparisons,
     }
 }

@@ -13,7 +13,7 @@ use predilect_model::evaluation::judge::Judge;
 use predilect_model::evaluation::mirror::{MirrorSize, mirror};
 use predilect_model::evaluation::pictures::{judge_prompts, prompts};
 use predilect_model::evaluation::population::Population;
-use predilect_model::evaluation::winrate::{Arm, WinRateConfig, win_rates};
+use predilect_model::evaluation::winrate::{Arm, WinRate, WinRateConfig, win_rates};
 use predilect_model::evaluation::wordings::Wording;
 use predilect_model::preference::pair_bank::PairBank;
 use predilect_model::training::write_sheet;
@@ -33,10 +33,11 @@ enum EvalCommand {
     ///
     /// Writes pictures.json and pictures.png (eight a row, in the order of the JSON) and says
     /// the share whose subject is among the judge's first five guesses, beside the same share
-    /// on real artwork and on that artwork after the latent encoder, Stage B and Stage A. Needs a trained model with its judge and the training set.
+    /// on real artwork and on that artwork after the latent encoder, Stage B and Stage A. Needs
+    /// a trained model with its judge and the training set.
     Pictures(PicturesArgs),
-    /// Let simulated people choose four times, and test that the same pairs with opposite
-    /// answers move the pictures in the chosen direction.
+    /// Let simulated people choose four times between pairs of the bank, and test that the same
+    /// pairs with opposite answers move the pictures in the chosen direction.
     ///
     /// Writes mirror.json and mirror.png: two rows a person, the choices' pictures above the
     /// opposite ones'.
@@ -123,6 +124,9 @@ struct MirrorArgs {
     /// Pictures of each
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     seeds: u16,
+    /// The bank that they choose from; it has to be drawn by this model
+    #[arg(long, value_name = "FOLDER", default_value = "assets/pairs")]
+    pairs: PathBuf,
     /// Which people and prompts
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -155,6 +159,10 @@ struct WinrateArgs {
     /// Which pairs people see, and every picture's seed
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Also say how much there is to win: what would be won by picking among this many pictures
+    /// of the base model, knowing the person or the same four answers (64 is usual)
+    #[arg(long, value_name = "PICTURES", value_parser = clap::value_parser!(u16).range(1..))]
+    best_of: Option<u16>,
     /// Keep every picture here, with a manifest
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
@@ -278,13 +286,14 @@ fn pictures(args: PicturesArgs) -> anyhow::Result<()> {
 fn run_mirror(args: MirrorArgs) -> anyhow::Result<()> {
     let artwork = args.model.artwork()?;
     let engine = args.model.engine()?;
+    let pool = pairs_to_choose_from(&engine, &args.pairs)?;
     let asked = prompts(&artwork, Split::Train, Wording::Label, 16, args.seed);
     let size = MirrorSize {
         people: args.people,
         seeds: args.seeds.into(),
         seed: args.seed,
     };
-    let (report, drawn) = mirror(&engine, &asked, size, &mut |done| {
+    let (report, drawn) = mirror(&engine, &pool, &asked, size, &mut |done| {
         eprintln!("person {done} of {}", args.people)
     })?;
     write_report(&args.out, "mirror", &report)?;
@@ -325,13 +334,7 @@ fn winrate(args: WinrateArgs) -> anyhow::Result<()> {
         args.prompts.display()
     );
     let engine = args.model.engine()?;
-    let bank = PairBank::load(&args.pairs)?;
-    ensure!(
-        bank.model_hash() == engine.info().hash,
-        "the pairs in {} were drawn by other weights: draw them with predilect pairs build",
-        args.pairs.display()
-    );
-    let choices = ChoicePool::of_bank(&bank)?;
+    let choices = pairs_to_choose_from(&engine, &args.pairs)?;
     let opponents: Vec<Arm> = args.arms.into_iter().map(Arm::from).collect();
     let config = WinRateConfig {
         population: &population,
@@ -339,6 +342,7 @@ fn winrate(args: WinrateArgs) -> anyhow::Result<()> {
         prompts: &prompts,
         opponents: &opponents,
         seed: args.seed,
+        best_of: args.best_of.map(usize::from),
         save: args.save.as_deref(),
     };
     let people = population.people.len();
@@ -358,20 +362,46 @@ fn winrate(args: WinrateArgs) -> anyhow::Result<()> {
         ("answers", &report.by_answers),
     ] {
         for rate in rates {
-            let by_person = rate.by_person.map_or_else(String::new, |interval| {
-                let (low, high) = (100.0 * interval.low, 100.0 * interval.high);
-                format!("; by person {low:.1} to {high:.1} %")
-            });
             println!(
-                "by {judged}, against {:<10}  {:.1} % of {} (ties {}{by_person})",
+                "by {judged}, against {:<10}  {}",
                 rate.opponent.as_str(),
-                100.0 * rate.rate,
-                rate.n,
-                rate.ties,
+                in_words(rate)
             );
         }
     }
+    if let Some(ceilings) = &report.ceilings {
+        println!(
+            "the best of {} base pictures, against base:",
+            ceilings.best_of
+        );
+        println!("  knowing the person        {}", in_words(&ceilings.oracle));
+        println!("  knowing the four answers  {}", in_words(&ceilings.bayes));
+    }
     Ok(())
+}
+
+fn in_words(rate: &WinRate) -> String {
+    let by_person = rate.by_person.map_or_else(String::new, |interval| {
+        let (low, high) = (100.0 * interval.low, 100.0 * interval.high);
+        format!("; by person {low:.1} to {high:.1} %")
+    });
+    format!(
+        "{:.1} % of {} (ties {}{by_person})",
+        100.0 * rate.rate,
+        rate.n,
+        rate.ties
+    )
+}
+
+/// The bank in this folder, where the engine's model drew it.
+fn pairs_to_choose_from(engine: &Engine, folder: &Path) -> anyhow::Result<ChoicePool> {
+    let bank = PairBank::load(folder)?;
+    ensure!(
+        bank.model_hash() == engine.info().hash,
+        "the pairs in {} were drawn by other weights: draw them with predilect pairs build",
+        folder.display()
+    );
+    Ok(ChoicePool::of_bank(&bank)?)
 }
 
 fn axes(args: AxesArgs) -> anyhow::Result<()> {

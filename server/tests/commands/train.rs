@@ -26,7 +26,8 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     let sheet = image::open(place.path("eval/pictures.png")).unwrap();
     assert!(sheet.width() >= 128);
 
-    place.run("eval mirror --people 1 --seeds 2 --out eval");
+    place.run("pairs build --prompts 4 --seeds 3 --least-difference 0 --out pairs");
+    place.run("eval mirror --people 1 --seeds 2 --pairs pairs --out eval");
     let report: Value =
         serde_json::from_slice(&fs::read(place.path("eval/mirror.json")).unwrap()).unwrap();
     assert_eq!(report["pictures"], 2);
@@ -38,18 +39,23 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
         2
     );
 
-    place.run("pairs build --prompts 4 --seeds 3 --least-difference 0 --out pairs");
     place.run("users sample --count 3 --out users.json");
     fs::write(
         place.path("prompts.txt"),
         "a first form\n\nthe second shape\n",
     )
     .unwrap();
-    place.run("eval winrate --users users.json --prompts prompts.txt --pairs pairs --save arms");
+    place.run(
+        "eval winrate --users users.json --prompts prompts.txt --pairs pairs --save arms \
+         --best-of 2",
+    );
     let report: Value =
         serde_json::from_slice(&fs::read(place.path("arms/manifest.json")).unwrap()).unwrap();
     assert_eq!(report["by_utility"].as_array().unwrap().len(), 3);
     assert_eq!(report["by_answers"][0]["n"], 6);
+    assert_eq!(report["ceilings"]["oracle"]["n"], 6);
+    let won = |who: &str| report["ceilings"][who]["rate"].as_f64().unwrap();
+    assert!(won("oracle") >= won("bayes"), "{}", report["ceilings"]);
     for comparison in report["comparisons"].as_array().unwrap() {
         let pictures = comparison["pictures"].as_array().unwrap();
         assert_eq!(pictures.len(), 4);
