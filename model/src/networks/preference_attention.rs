@@ -83,12 +83,24 @@ impl PreferenceAttention {
     /// Preference tokens of hidden states `[B, embedding_layers, embedding_dim]`:
     /// `[B, embedding_layers, token_dim]`. Blending is linear in what this returns.
     pub fn tokens(&self, hidden: &Tensor) -> Tensor {
-        // Hidden states of different layers differ in scale by orders of magnitude.
-        let normed = plain_layer_norm(&hidden.to_kind(Kind::Float));
-        let projected = self
-            .projection
-            .forward(&normed.to_kind(self.projection.weight.kind()));
-        projected + &self.layer_embedding
+        self.project(&Self::normalised(hidden)) + &self.layer_embedding
+    }
+
+    /// Hidden states as they are projected, f32: those of different layers differ in scale by
+    /// orders of magnitude.
+    pub(crate) fn normalised(hidden: &Tensor) -> Tensor {
+        plain_layer_norm(&hidden.to_kind(Kind::Float))
+    }
+
+    /// The projection alone of [`Self::normalised`] states `[…, embedding_dim]`.
+    pub(crate) fn project(&self, normalised: &Tensor) -> Tensor {
+        let kind = self.projection.weight.kind();
+        self.projection.forward(&normalised.to_kind(kind))
+    }
+
+    /// What is added to the tokens of each layer, `[embedding_layers, token_dim]`.
+    pub(crate) fn layer_embedding(&self) -> &Tensor {
+        &self.layer_embedding
     }
 
     /// The learned tokens of the population as a whole, `[1, embedding_layers, token_dim]`:

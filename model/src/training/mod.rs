@@ -5,6 +5,7 @@ mod judge;
 mod optimizer;
 mod pictures;
 mod preference;
+mod preference_people;
 mod preference_pool;
 pub mod preset;
 mod recipe;
@@ -15,8 +16,10 @@ mod stage_c_text;
 mod timesteps;
 mod trainer;
 mod vlm;
+mod whitening;
 
 pub use optimizer::{Optimizer, OptimizerOptions};
 pub use pictures::{PictureBank, Row, pictures_to_tensor, tensor_to_pictures, write_sheet};
+pub use preference::Objective;
 pub use recipe::{Outcome, Recipe};
 pub use trainer::{Budget, Metrics, Stage, StepContext, TrainError, TrainOptions, export, train};

@@ -1,16 +1,23 @@
-//! What preference attention is trained on: pictures that the base model drew, and the
-//! embeddings of simulated people who chose among them.
+//! The pictures that preference attention is trained on: drawn by the base model, and artwork.
+//!
+//! What the model draws itself is what people will choose from. Artwork of one subject differs in
+//! more ways than the model's pictures of one prompt, and is what good pictures look like.
 
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use image::RgbImage;
+use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
 use super::pictures::{pictures_to_tensor, tensor_to_pictures};
+use crate::data::artwork::Artwork;
+use crate::data::split::Split;
+use crate::diffusion::Noise;
 use crate::evaluation::choice_pool::ChoicePool;
+use crate::networks::latent_encoder::LatentEncoder;
 use crate::pipeline::{DrawingRequest, Pipeline, draw};
 use crate::weights::{Checkpoint, save};
 
@@ -25,13 +32,16 @@ pub(super) struct PoolSize {
     pub(super) guidance: f64,
 }
 
-/// Pictures of many prompts, several seeds each, with the latents they were decoded from.
+/// Pictures of many prompts, equally many of each, with their latents.
 pub(super) struct PicturePool {
     /// What people choose between.
     pub(super) choices: ChoicePool,
-    /// `[prompts · seeds, c, h, w]` f32.
+    /// `[pictures, c, h, w]` f32.
     latents: Tensor,
 }
+
+/// Variants of a picture of the artwork: other backgrounds, places and sizes.
+const VARIANTS: usize = 3;
 
 impl PicturePool {
     /// Draws the pool, or takes it from `file` where it was drawn before from the same
@@ -113,6 +123,63 @@ impl PicturePool {
             choices: ChoicePool::new(prompts, pictures),
             latents,
         })
+    }
+
+    /// Artwork of at most `size.prompts` training subjects under their labels, `size.seeds`
+    /// pictures of each: different styles first, then other variants of them.
+    ///
+    /// # Errors
+    /// When no subject has as many.
+    pub(super) fn of_artwork(
+        artwork: &Artwork,
+        encoder: &LatentEncoder,
+        size: PoolSize,
+        noise: &mut Noise,
+        (kind, device): (Kind, Device),
+    ) -> Result<Self, TrainError> {
+        let mut by_subject = vec![Vec::new(); artwork.subjects().len()];
+        for picture in artwork.pictures_of(Split::Train) {
+            by_subject[artwork.picture(picture).subject].push(picture);
+        }
+        by_subject.retain(|pictures| pictures.len() * VARIANTS >= size.seeds);
+        if by_subject.is_empty() {
+            let least = size.seeds.div_ceil(VARIANTS);
+            return Err(TrainError::Missing(format!(
+                "no training subject has {least} pictures to choose between"
+            )));
+        }
+        by_subject.shuffle(noise.rng());
+        by_subject.truncate(size.prompts);
+        let (mut prompts, mut pictures) = (Vec::new(), Vec::new());
+        for mut of_subject in by_subject {
+            of_subject.shuffle(noise.rng());
+            prompts.push(artwork.subject_of(of_subject[0]).label.clone());
+            let first = noise.below(VARIANTS);
+            for i in 0..size.seeds {
+                let picture = of_subject[i % of_subject.len()];
+                // One further in each round, so that no picture comes twice alike.
+                let variant = (first + i + i / of_subject.len()) % VARIANTS;
+                pictures.push(artwork.variant(picture, variant as u64).0);
+            }
+        }
+        let encode = |block: &[RgbImage]| {
+            let block: Vec<&RgbImage> = block.iter().collect();
+            let block = pictures_to_tensor(&block).to_device(device).to_kind(kind);
+            encoder.encode(&block, false).to_kind(Kind::Float)
+        };
+        let latents: Vec<Tensor> = tch::no_grad(|| pictures.chunks(64).map(encode).collect());
+        Ok(Self {
+            latents: Tensor::cat(&latents, 0),
+            choices: ChoicePool::new(prompts, pictures),
+        })
+    }
+
+    /// The prompts of both, each with its own pictures; both have as many of each prompt.
+    pub(super) fn join(self, other: Self) -> Self {
+        Self {
+            latents: Tensor::cat(&[self.latents, other.latents], 0),
+            choices: self.choices.join(other.choices),
+        }
     }
 
     /// Latents of these pictures, `[n, c, h, w]` f32.

@@ -161,8 +161,8 @@ pub(super) fn pool(preset: Preset) -> PoolSize {
 /// How many simulated people preference attention is trained on.
 pub(super) fn people(preset: Preset) -> usize {
     match preset {
-        Preset::Cpu => 300,
-        Preset::Gpu => 3000,
+        Preset::Cpu => 3000,
+        Preset::Gpu => 10_000,
     }
 }
 
@@ -305,14 +305,14 @@ impl Preset {
             (Self::Cpu, StageName::StageB) => (150.0, 32, 1e-3, 2),
             (Self::Cpu, StageName::StageC) => (180.0, 64, 1e-3, 3),
             (Self::Cpu, StageName::Vlm) => (30.0, 16, 1e-3, 2),
-            (Self::Cpu, StageName::Preference) => (15.0, 32, 3e-4, 1),
+            (Self::Cpu, StageName::Preference) => (30.0, 32, 1e-3, 1),
             (Self::Gpu, StageName::Judge) => (1.0, 256, 3e-3, 4),
             (Self::Gpu, StageName::Clip) => (2.0, 512, 1e-3, 4),
             (Self::Gpu, StageName::StageA) => (2.0, 128, 2e-3, 4),
             (Self::Gpu, StageName::StageB) => (5.0, 512, 1e-3, 4),
             (Self::Gpu, StageName::StageC) => (6.0, 1024, 1e-3, 4),
             (Self::Gpu, StageName::Vlm) => (2.0, 128, 1e-3, 4),
-            (Self::Gpu, StageName::Preference) => (2.0, 256, 3e-4, 1),
+            (Self::Gpu, StageName::Preference) => (2.0, 256, 1e-3, 1),
         };
         StageSettings {
             minutes,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tch::{Device, Kind, Tensor};
@@ -10,7 +10,8 @@ use tch::{Device, Kind, Tensor};
 use super::clip::{Clip, ClipParts};
 use super::judge::{JudgeStage, split_pictures};
 use super::pictures::PictureBank;
-use super::preference::{EmbeddedPerson, Preference, PreferenceParts};
+use super::preference::{Objective, Preference, PreferenceParts, makes_tokens};
+use super::preference_people::read_choices;
 use super::preference_pool::PicturePool;
 use super::preset::{self, Preset, StageName, StageSettings};
 use super::stage_a::{StageA, latent_std};
@@ -25,7 +26,6 @@ use crate::data::split::Split;
 use crate::data::tokenizer::{IMAGE, TOKENIZER_FILE, Tokenizer};
 use crate::diffusion::{DdpmWuerstchenScheduler, Noise};
 use crate::evaluation::judge::Judge;
-use crate::evaluation::population::Person;
 use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::latent_encoder::LatentEncoder;
 use crate::networks::llava_onevision::LlavaOnevision;
@@ -35,7 +35,6 @@ use crate::networks::previewer::{Previewer, PreviewerConfig};
 use crate::networks::siglip::SiglipVisionModel;
 use crate::networks::stable_cascade_unet::StableCascadeUNet;
 use crate::pipeline::{Pipeline, open_tokenizer};
-use crate::preference::conversation::PreferencePair;
 use crate::preference::embedding::PreferenceEmbedder;
 use crate::weights::{Component, ModelFolder, Parameter, Params, WeightsError};
 
@@ -63,6 +62,8 @@ pub struct Recipe {
     pub prompts: Option<usize>,
     /// Simulated people that the preference stage trains on, instead of the preset's.
     pub people: Option<usize>,
+    /// What the preference stage trains for.
+    pub objective: Objective,
     /// A model folder whose weights networks start from.
     pub init_from: Option<ModelFolder>,
     /// Keeps the latent encoder of the model folder as it is while Stage B trains.
@@ -155,6 +156,12 @@ impl Recipe {
         )
     }
 
+    /// The folder whose weights this network starts from, if it is not to start from the seed.
+    fn start_of(&self, component: Component) -> Option<&ModelFolder> {
+        let folder = self.init_from.as_ref();
+        folder.filter(|folder| folder.component(component).exists())
+    }
+
     /// A network to train: from `init_from` where it has one, else from the seed.
     fn network<C, N>(
         &self,
@@ -165,9 +172,7 @@ impl Recipe {
     where
         C: serde::de::DeserializeOwned,
     {
-        if let Some(folder) = &self.init_from
-            && folder.component(component).exists()
-        {
+        if let Some(folder) = self.start_of(component) {
             return Ok(folder.load(component, self.kind, self.device, build)?);
         }
         let params = Params::random(self.seed, self.kind, self.device);
@@ -455,10 +460,9 @@ impl Recipe {
         let b = StageName::StageB;
         let text = ClipTextModelWithProjection::new;
         // A prior to start from comes with the text encoder that it listens to.
-        let known = self.init_from.as_ref().filter(|folder| {
-            let component = |component| folder.component(component).exists();
-            component(Component::Prior) && component(Component::TextEncoder)
-        });
+        let known = self
+            .start_of(Component::Prior)
+            .and(self.start_of(Component::TextEncoder));
         let text_is_known = known.is_some();
         let (text_encoder, text_params) = match known {
             Some(folder) => folder.load(Component::TextEncoder, self.kind, self.device, text)?,
@@ -529,14 +533,35 @@ impl Recipe {
         let artwork = self.artwork()?;
         let mut size = preset::pool(self.preset);
         size.prompts = self.prompts.unwrap_or(size.prompts);
-        let people = self.people.unwrap_or(preset::people(self.preset));
+        let people_count = self.people.unwrap_or(preset::people(self.preset));
         let prompts = self.prompts(&artwork, size.prompts);
         let work = self.work.join(StageName::Preference.as_str());
         let file = work.join("pool.safetensors");
-        let Some(pool) = PicturePool::draw(&pipeline, prompts, size, &file, &self.stop)? else {
+        let Some(drawn) = PicturePool::draw(&pipeline, prompts, size, &file, &self.stop)? else {
             return Ok(Outcome::Stopped);
         };
-        let Some(people) = self.people_who_chose(&pool, &embedder, people)? else {
+        let (encoder, _) = self.trained(
+            Component::LatentEncoder,
+            StageName::StageB,
+            LatentEncoder::new,
+        )?;
+        let mut noise = Noise::new(self.seed);
+        let place = (self.kind, self.device);
+        let real = PicturePool::of_artwork(&artwork, &encoder, size, &mut noise, place)?;
+        let pool = drawn.join(real);
+        let read = |split, count| {
+            read_choices(
+                &pool.choices,
+                &embedder,
+                (self.seed, split),
+                count,
+                &self.stop,
+            )
+        };
+        let Some(people) = read(Split::Train, people_count)? else {
+            return Ok(Outcome::Stopped);
+        };
+        let Some(held_out) = read(Split::HeldOut, MEASURED_PEOPLE.min(people_count))? else {
             return Ok(Outcome::Stopped);
         };
         let hidden = people[0].hidden.size();
@@ -547,23 +572,30 @@ impl Recipe {
         };
         let blocks = pipeline.prior.attention_blocks().to_vec();
         let build = |p: &_, c: _| PreferenceAttention::new(p, c, &blocks);
-        let (adapter, adapter_params) =
-            self.network(Component::PreferenceAdapter, config, build)?;
+        let component = Component::PreferenceAdapter;
+        let (adapter, adapter_params) = self.network(component, config, build)?;
         let config = adapter.config().clone();
         pipeline.adapter = Some(adapter);
+        let all = adapter_params.taken();
         let mut stage = Preference::new(PreferenceParts {
             pipeline,
             adapter_params,
             pool,
             people,
+            held_out,
+            objective: self.objective,
             beta: preset::DPO_BETA,
             batch: settings.batch,
         })?;
-        self.finish(
-            &mut stage,
-            &self.options(StageName::Preference),
-            |weights| self.export(Component::PreferenceAdapter, &config, &weights),
-        )
+        if self.start_of(component).is_none() {
+            stage.whiten_tokens();
+        }
+        let fixed = untrained(all, makes_tokens);
+        let options = self.options(StageName::Preference);
+        self.finish(&mut stage, &options, |mut weights| {
+            weights.extend(fixed);
+            self.export(component, &config, &weights)
+        })
     }
 
     /// Labels of training subjects, each at most once, in an order of the seed's.
@@ -582,41 +614,6 @@ impl Recipe {
         }
         labels.truncate(count);
         labels
-    }
-
-    /// People to train on, each with one embedding of four choices. Every second one is the
-    /// opposite of the one before and has answered the same pairs the other way round: what
-    /// tells their embeddings apart is the taste and nothing else. `None` when stopped.
-    fn people_who_chose(
-        &self,
-        pool: &PicturePool,
-        embedder: &PreferenceEmbedder,
-        count: usize,
-    ) -> Result<Option<Vec<EmbeddedPerson>>, TrainError> {
-        let mut people = Vec::with_capacity(count + 1);
-        let trained = (0..)
-            .map(|number| Person::sample(self.seed, number))
-            .filter(|person| person.split() == Split::Train);
-        for person in trained.take(count.div_ceil(2)) {
-            if self.stop.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-            let mut noise = Noise::stream(self.seed, person.number());
-            let choices = pool.choices.choices(&person, noise.rng());
-            let pairs = choices.map(|choice| pool.choices.pair(&choice));
-            let reversed = pairs.each_ref().map(PreferencePair::reversed);
-            let opposite = person.opposite();
-            for (person, pairs) in [(person, pairs), (opposite, reversed)] {
-                let hidden = embedder.embed(&pairs)?.hidden();
-                people.push(EmbeddedPerson { person, hidden });
-            }
-            eprint!(
-                "\rpreference: read the choices of {} of {count} people",
-                people.len()
-            );
-        }
-        eprintln!();
-        Ok(Some(people))
     }
 }
 
@@ -670,6 +667,9 @@ fn copy(from: &Path, to: &Path) -> Result<(), TrainError> {
 
 /// Share of Stage C's minutes in which the text encoder learns which latents a caption stands for.
 const TEXT_SHARE: f64 = 0.15;
+
+/// Most people that the preference stage is measured on.
+const MEASURED_PEOPLE: usize = 16;
 
 /// One subject in this many is shown to the vision-language model.
 const VLM_SUBJECTS_STRIDE: usize = 4;

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use predilect_model::data::cache::{artwork_dir, cache_dir};
 use predilect_model::device::{DeviceChoice, DtypeChoice, set_threads};
 use predilect_model::training::preset::{Preset, StageName};
-use predilect_model::training::{Outcome, Recipe};
+use predilect_model::training::{Objective, Outcome, Recipe};
 use predilect_model::weights::ModelFolder;
 
 /// Train one network of the mini, or all of them in order.
@@ -50,6 +50,9 @@ pub(crate) struct TrainArgs {
     /// Simulated people that the preference stage trains on, instead of the preset's.
     #[arg(long)]
     people: Option<usize>,
+    /// What the preference stage trains for.
+    #[arg(long, value_enum, default_value = "dpo-sft")]
+    objective: ObjectiveArg,
     /// Train Stage B against the latent encoder that the model folder has, unchanged.
     #[arg(long)]
     freeze_encoder: bool,
@@ -105,6 +108,16 @@ enum PresetArg {
     Gpu,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum ObjectiveArg {
+    /// Rather a person's favourite than another picture (Diffusion-DPO).
+    Dpo,
+    /// A person's favourite (supervised fine-tuning).
+    Sft,
+    /// Both.
+    DpoSft,
+}
+
 pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
     if let Some(threads) = args.threads {
         set_threads(threads);
@@ -136,6 +149,11 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         lr: args.lr,
         prompts: args.prompts,
         people: args.people,
+        objective: match args.objective {
+            ObjectiveArg::Dpo => Objective::Dpo,
+            ObjectiveArg::Sft => Objective::Sft,
+            ObjectiveArg::DpoSft => Objective::DpoSft,
+        },
         init_from: args.init_from.map(ModelFolder::new),
         freeze_encoder: args.freeze_encoder,
         checkpoint_every: Duration::from_secs(args.checkpoint_every),
