@@ -740,6 +740,40 @@ def larger_kernels(folder):
     )
 
 
+# --- the previewer of the original release -----------------------------------------------------
+
+
+class Previewer(torch.nn.Module):
+    """Stage C latents to small pictures: every layer is followed by GELU and batch norm."""
+
+    def __init__(self, c_in, c_hidden, c_out):
+        super().__init__()
+        half, quarter = c_hidden // 2, c_hidden // 4
+        blocks = [torch.nn.Conv2d(c_in, c_hidden, 1), torch.nn.Conv2d(c_hidden, c_hidden, 3, padding=1)]
+        for before, after in ((c_hidden, half), (half, quarter), (quarter, quarter)):
+            blocks.append(torch.nn.ConvTranspose2d(before, after, 2, stride=2))
+            blocks.append(torch.nn.Conv2d(after, after, 3, padding=1))
+        places = []
+        for block in blocks:
+            places += [block, torch.nn.GELU(), torch.nn.BatchNorm2d(block.out_channels)]
+        self.blocks = torch.nn.Sequential(*places, torch.nn.Conv2d(quarter, c_out, 1))
+
+    def forward(self, x):
+        return self.blocks(x)
+
+
+@case("previewer")
+def non_square(folder):
+    """As the release's, with fewer channels; a latent of odd sides."""
+    config = {"c_in": 5, "c_hidden": 16, "c_out": 3}
+    model = randomise(Previewer(**config), 1, gain=1.5)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    save_file(model.state_dict(), folder / "model.safetensors")
+    latents = noise(1, 2, 5, 3, 4)
+    save_file({"latents": latents}, folder / "inputs.safetensors")
+    save_file({"pictures": model(latents).contiguous()}, folder / "outputs.safetensors")
+
+
 # --- SigLIP vision tower -----------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use predilect_model::diffusion::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler};
 use predilect_model::networks::clip::{ClipTextModelWithProjection, ClipVisionModelWithProjection};
+use predilect_model::networks::conv_previewer::ConvPreviewer;
 use predilect_model::networks::efficientnet::EfficientNetEncoder;
 use predilect_model::networks::llava_onevision::{LlavaOnevision, Pictures};
 use predilect_model::networks::paella_vq::PaellaVq;
@@ -278,6 +279,14 @@ fn efficientnet_encoder_answers_as_torchvision() {
     check("efficientnet", |case| {
         let model = case.network("model", EfficientNetEncoder::new);
         vec![("latents", model.forward(&case.input("x")))]
+    });
+}
+
+#[test]
+fn previewer_answers_as_the_original() {
+    check("previewer", |case| {
+        let model = case.network("model", ConvPreviewer::new);
+        vec![("pictures", model.forward(&case.input("latents")))]
     });
 }
 

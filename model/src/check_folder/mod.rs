@@ -1,7 +1,11 @@
 //! What a folder of networks holds, and in words what is wrong with it, from headers alone.
 
 mod kind;
+mod loose;
+mod part;
 mod pipeline_index;
+
+pub use part::PartReport;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -41,10 +45,44 @@ impl NetworkReport {
         }
     }
 
+    /// What the headers of `files` say, and whether they `fit` the network.
+    fn of_files(
+        folder: &Path,
+        network: &'static str,
+        files: &[PathBuf],
+        fit: impl FnOnce(Checkpoint) -> Result<(), WeightsError>,
+    ) -> Self {
+        let mut report = Self {
+            network: Some(network),
+            // Damaged ones as well, for which there are no headers.
+            files: files
+                .iter()
+                .filter_map(|path| Some((path.clone(), path.metadata().ok()?.len())))
+                .collect(),
+            ..Self::new(folder)
+        };
+        let fit = Checkpoint::open(files).and_then(|weights| {
+            report.parameters = weights.parameters();
+            report.dtypes = weights.dtypes();
+            fit(weights)
+        });
+        report.problem = fit.err().map(|error| error.to_string());
+        report
+    }
+
     /// Memory that the weights need, in bytes, at this many bytes a number.
     pub fn memory(&self, bytes_each: u64) -> u64 {
         self.parameters * bytes_each
     }
+}
+
+/// A file of weights that no network reads.
+#[derive(Debug)]
+pub struct UnreadFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// What a folder holds.
@@ -52,6 +90,10 @@ impl NetworkReport {
 pub struct FolderReport {
     /// The networks, in the order of their folders' names.
     pub networks: Vec<NetworkReport>,
+    /// Tokenizers and schedulers, in the same order.
+    pub parts: Vec<PartReport>,
+    /// Weights that are not read, such as those of other programs; no problem by themselves.
+    pub unread: Vec<UnreadFile>,
     /// What is wrong with the folder as a whole: parts that a pipeline lists and that are missing.
     pub problems: Vec<String>,
 }
@@ -59,11 +101,14 @@ pub struct FolderReport {
 impl FolderReport {
     /// Whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
-        self.problems.is_empty() && self.networks.iter().all(|n| n.problem.is_none())
+        self.problems.is_empty()
+            && self.networks.iter().all(|n| n.problem.is_none())
+            && self.parts.iter().all(|p| p.content.is_ok())
     }
 }
 
-/// Reads every config.json, index and header in `dir` and up to three levels below; no weights.
+/// Reads every config.json, index, header and tokenizer in `dir` and up to three levels below; no
+/// weights.
 ///
 /// # Errors
 /// A folder cannot be listed. What is wrong with a network is part of the report.
@@ -72,7 +117,7 @@ pub fn check(dir: &Path) -> Result<FolderReport, WeightsError> {
     visit(dir, DEPTH, &mut report)?;
     if report.networks.is_empty() && report.problems.is_empty() {
         report.problems.push(format!(
-            "{} holds no network: no config.json in it or in its folders",
+            "{} holds no network: no config.json with weights in it or in its folders",
             dir.display()
         ));
     }
@@ -84,9 +129,15 @@ fn visit(dir: &Path, depth: usize, report: &mut FolderReport) -> Result<(), Weig
         path: dir.to_owned(),
         source,
     };
+    let mut found = loose::networks(dir);
     if dir.join("config.json").exists() {
-        report.networks.extend(networks(dir));
+        found.extend(networks(dir));
     }
+    let read = found.iter().flat_map(|network| &network.files);
+    let read = read.map(|(path, _)| path.clone()).collect();
+    report.unread.extend(loose::unread(dir, &read).map_err(io)?);
+    report.networks.extend(found);
+    report.parts.extend(part::parts(dir));
     report.problems.extend(pipeline_index::missing_parts(dir));
     if depth == 0 {
         return Ok(());
@@ -125,24 +176,86 @@ fn networks(folder: &Path) -> Vec<NetworkReport> {
     };
     match variants(folder, kind.stem()) {
         Err(error) => failed(error.to_string()),
-        Ok(sets) => sets.iter().map(|set| network(folder, kind, set)).collect(),
+        Ok(sets) => {
+            let report = |files: &Vec<PathBuf>| {
+                let fit = |weights| kind.fit(folder, weights);
+                NetworkReport::of_files(folder, kind.name(), files, fit)
+            };
+            sets.iter().map(report).collect()
+        }
     }
 }
 
-fn network(folder: &Path, kind: NetworkKind, files: &[PathBuf]) -> NetworkReport {
-    let mut report = NetworkReport {
-        network: Some(kind.name()),
-        ..NetworkReport::new(folder)
-    };
-    let fit = Checkpoint::open(files).and_then(|weights| {
-        report.files = weights
-            .files()
-            .map(|(path, size)| (path.to_owned(), size))
-            .collect();
-        report.parameters = weights.parameters();
-        report.dtypes = weights.dtypes();
-        kind.fit(folder, weights)
-    });
-    report.problem = fit.err().map(|error| error.to_string());
-    report
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+    use crate::data::tokenizer::{TOKENIZER_FILE, train};
+    use crate::networks::conv_previewer::{ConvPreviewer, ConvPreviewerConfig};
+    use crate::weights::{Params, save};
+
+    /// Writes a previewer of the original release with this many hidden channels.
+    fn write_previewer(path: &Path, c_hidden: i64) {
+        let params = Params::random(1, Kind::BFloat16, Device::Cpu);
+        let config = ConvPreviewerConfig {
+            c_hidden,
+            ..Default::default()
+        };
+        ConvPreviewer::new(&params, config).unwrap();
+        let taken = params.taken();
+        let tensors = taken.iter().map(|p| (p.name.as_str(), &p.tensor));
+        save(path, tensors).unwrap();
+    }
+
+    #[test]
+    fn loose_weights_of_the_release_are_known_by_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        write_previewer(&dir.path().join("previewer.safetensors"), 512);
+        std::fs::write(dir.path().join("stage_c.ckpt"), [0; 9]).unwrap();
+        let report = check(dir.path()).unwrap();
+        assert!(report.is_sound(), "{report:?}");
+        assert_eq!(report.networks[0].network, Some("Previewer"));
+        assert!(report.networks[0].parameters > 3_900_000);
+        assert!(report.networks[0].dtypes.contains("BF16"));
+        assert_eq!(report.unread[0].bytes, 9);
+
+        write_previewer(&dir.path().join("previewer.safetensors"), 8);
+        write_previewer(&dir.path().join("effnet_encoder.safetensors"), 8);
+        let report = check(dir.path()).unwrap();
+        let problem = |i: usize| report.networks[i].problem.as_deref().unwrap();
+        assert!(problem(0).contains("backbone.0.0.weight"), "{report:?}");
+        assert!(problem(1).contains("blocks.0.weight"), "{report:?}");
+    }
+
+    #[test]
+    fn tokenizers_and_schedulers_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let content = |i: usize| {
+            let mut report = check(dir.path()).unwrap();
+            report.parts.swap_remove(i).content
+        };
+        write("tokenizer/tokenizer_config.json", "{}");
+        let problem = content(0).unwrap_err();
+        assert!(problem.contains("it is missing"), "{problem}");
+
+        let tokenizer = train(vec!["a red apple".into(); 3]).unwrap();
+        let path = dir.path().join("tokenizer").join(TOKENIZER_FILE);
+        tokenizer.save(&path).unwrap();
+        assert!(content(0).unwrap().starts_with("a tokenizer of "));
+        let whole = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        assert!(content(0).is_err());
+
+        write("scheduler/scheduler_config.json", r#"{"scaler": 2.0}"#);
+        assert!(content(0).unwrap().contains("scaler 2"));
+        let other = r#"{"_class_name": "DDIMScheduler"}"#;
+        write("scheduler/scheduler_config.json", other);
+        assert!(content(0).unwrap_err().contains("DDIMScheduler"));
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod clip;
 pub mod config;
+pub mod conv_previewer;
 pub mod efficientnet;
 pub mod latent_encoder;
 pub mod layers;

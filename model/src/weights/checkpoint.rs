@@ -167,13 +167,6 @@ impl Checkpoint {
         tensors.map(|info| format!("{:?}", info.dtype)).collect()
     }
 
-    /// The files and their sizes in bytes.
-    pub fn files(&self) -> impl Iterator<Item = (&Path, u64)> {
-        self.shards
-            .iter()
-            .map(|s| (s.path.as_path(), s.bytes.len() as u64))
-    }
-
     /// Reads one tensor to `device` in the file's own dtype.
     pub fn tensor(&self, name: &str, device: Device) -> Result<Tensor, WeightsError> {
         let kind = self.kind(name)?;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use predilect_model::check_folder::{NetworkReport, check};
+use predilect_model::check_folder::{NetworkReport, PartReport, check};
 use predilect_model::device::{DeviceChoice, DtypeChoice};
 use predilect_model::memory::peak_resident_bytes;
 use predilect_model::run_component::{Run, RunnableComponent};
@@ -35,10 +35,11 @@ enum Action {
     /// configuration; answers timesteps, alpha_cumprod, noised.
     #[command(verbatim_doc_comment)]
     Run(RunArgs),
-    /// List a folder's networks with files, parameters, dtype and memory, and what is wrong.
+    /// List a folder's networks with files, parameters, dtype and memory, its tokenizers and
+    /// schedulers, and what is wrong.
     ///
-    /// Reads configurations and headers only. The folder is a network's, a pipeline's as it is
-    /// on the hub, or one with several of these.
+    /// Reads configurations, headers and tokenizers only. The folder is a network's, a
+    /// pipeline's as it is on the hub, or one with several of these.
     Check(CheckArgs),
 }
 
@@ -112,6 +113,13 @@ fn check_folder(args: &CheckArgs) -> anyhow::Result<()> {
     for network in &report.networks {
         print_network(network);
     }
+    for part in &report.parts {
+        print_part(part);
+    }
+    for file in &report.unread {
+        let size = gib(file.bytes);
+        println!("{}: {size:.2} GiB, not read", file.path.display());
+    }
     for problem in &report.problems {
         println!("{problem}");
     }
@@ -141,6 +149,14 @@ fn print_network(report: &NetworkReport) {
     match &report.problem {
         None => println!("  sound"),
         Some(problem) => println!("  {problem}"),
+    }
+}
+
+fn print_part(report: &PartReport) {
+    let file = report.file.display();
+    match &report.content {
+        Ok(content) => println!("{file}: {content}"),
+        Err(problem) => println!("{file}: {problem}"),
     }
 }
 

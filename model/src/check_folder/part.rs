@@ -1,0 +1,82 @@
+//! What a pipeline needs beside its networks: tokenizers and schedulers.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::data::tokenizer::{TOKENIZER_FILE, Tokenizer};
+use crate::diffusion::DdpmWuerstchenConfig;
+use crate::weights::{WeightsError, read_config};
+
+const SCHEDULER_FILE: &str = "scheduler_config.json";
+const SCHEDULER: &str = "DDPMWuerstchenScheduler";
+
+/// Files that come with a tokenizer and do not make one that is read here.
+const TOKENIZER_COMPANIONS: [&str; 3] = ["tokenizer_config.json", "vocab.json", "merges.txt"];
+
+/// A part without weights.
+#[derive(Debug)]
+pub struct PartReport {
+    /// Its file.
+    pub file: PathBuf,
+    /// What it is, or in words what is wrong with it.
+    pub content: Result<String, String>,
+}
+
+/// The parts in `dir`.
+pub(super) fn parts(dir: &Path) -> Vec<PartReport> {
+    let found = [
+        (TOKENIZER_FILE, tokenizer(dir)),
+        (SCHEDULER_FILE, scheduler(dir)),
+    ];
+    found
+        .into_iter()
+        .filter_map(|(file, content)| {
+            Some(PartReport {
+                file: dir.join(file),
+                content: content?,
+            })
+        })
+        .collect()
+}
+
+fn tokenizer(dir: &Path) -> Option<Result<String, String>> {
+    let path = dir.join(TOKENIZER_FILE);
+    if path.exists() {
+        let read = Tokenizer::open(&path);
+        let said = read.map(|read| format!("a tokenizer of {} tokens", read.vocabulary_size()));
+        return Some(said.map_err(|error| error.to_string()));
+    }
+    let companion = TOKENIZER_COMPANIONS
+        .into_iter()
+        .find(|file| dir.join(file).exists())?;
+    Some(Err(format!(
+        "it is missing, and the {companion} beside it is not read without it: save the tokenizer \
+         with a version of transformers that writes {TOKENIZER_FILE}"
+    )))
+}
+
+fn scheduler(dir: &Path) -> Option<Result<String, String>> {
+    let path = dir.join(SCHEDULER_FILE);
+    if !path.exists() {
+        return None;
+    }
+    let read = || -> Result<String, WeightsError> {
+        let config: Value = read_config(&path)?;
+        match config.get("_class_name").and_then(Value::as_str) {
+            Some(other) if other != SCHEDULER => {
+                return Err(WeightsError::Config {
+                    path: path.clone(),
+                    reason: format!("a {other} is not supported, a {SCHEDULER} is"),
+                });
+            }
+            _ => {}
+        }
+        let config: DdpmWuerstchenConfig = read_config(&path)?;
+        Ok(format!(
+            "{SCHEDULER}, scaler {}, s {}",
+            config.scaler, config.s
+        ))
+    };
+    Some(read().map_err(|error| error.to_string()))
+}
