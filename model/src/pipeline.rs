@@ -126,7 +126,8 @@ impl Pipeline {
             .map(|text| self.tokenizer.encode(text.as_ref(), true))
             .collect::<Result<_, _>>()
             .map_err(|e| failed(&e))?;
-        let ids = self.text_encoder.config().pack(&ids).to_device(self.device);
+        let ids = self.text_encoder.config().pack(&ids, self.tokenizer.pad());
+        let ids = ids.to_device(self.device);
         let output =
             tch::no_grad(|| self.text_encoder.forward(&ids, None)).map_err(|e| failed(&e))?;
         let tokens = output

@@ -9,6 +9,7 @@
 )]
 
 mod refusals;
+mod tokenizers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

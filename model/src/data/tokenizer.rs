@@ -82,7 +82,24 @@ pub fn training_texts(artwork: &Artwork) -> Vec<String> {
 }
 
 /// A trained tokenizer.
-pub struct Tokenizer(tokenizers::Tokenizer);
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    pad: Option<i64>,
+}
+
+/// What is read of the tokenizer_config.json that transformers writes beside a tokenizer.json.
+#[derive(serde::Deserialize)]
+struct TokenizerConfig {
+    pad_token: Option<PadToken>,
+}
+
+/// A token's text alone, or as older versions wrote it.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum PadToken {
+    Text(String),
+    Object { content: String },
+}
 
 /// Trains a tokenizer; the same texts give the same vocabulary.
 ///
@@ -125,19 +142,36 @@ pub fn train(texts: Vec<String>) -> Result<Tokenizer, DataError> {
 }
 
 impl Tokenizer {
-    /// Reads a tokenizer.json.
+    /// Reads a tokenizer.json and, where there is one beside it, the tokenizer_config.json.
     ///
     /// # Errors
-    /// When the file is missing or no tokenizer.
+    /// When the file is missing or no tokenizer, or the padding token is none of its tokens.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let text = std::fs::read(path).map_err(DataError::io(path))?;
-        Self::from_json(&text)
+        let mut tokenizer = Self::from_json(&text)?;
+        let config = path.with_file_name("tokenizer_config.json");
+        if config.exists() {
+            let text = std::fs::read(&config).map_err(DataError::io(&config))?;
+            let config: TokenizerConfig = serde_json::from_slice(&text)
+                .map_err(|error| failed(format!("{}: {error}", config.display())))?;
+            tokenizer.pad = config
+                .pad_token
+                .map(|pad| {
+                    let (PadToken::Text(pad) | PadToken::Object { content: pad }) = pad;
+                    let none = || failed(format!("its `pad_token` {pad} is none of its tokens"));
+                    tokenizer.id(&pad).ok_or_else(none)
+                })
+                .transpose()?;
+        }
+        Ok(tokenizer)
     }
 
     fn from_json(text: &[u8]) -> Result<Self, DataError> {
-        tokenizers::Tokenizer::from_bytes(text)
-            .map(Self)
-            .map_err(failed)
+        let mut inner = tokenizers::Tokenizer::from_bytes(text).map_err(failed)?;
+        // Files keep how they were last used; how long a text may be is for the network to say.
+        inner.with_truncation(None).map_err(failed)?;
+        inner.with_padding(None);
+        Ok(Self { inner, pad: None })
     }
 
     /// Writes tokenizer.json.
@@ -145,7 +179,7 @@ impl Tokenizer {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), DataError> {
-        self.0.save(path, true).map_err(failed)
+        self.inner.save(path, true).map_err(failed)
     }
 
     /// Token ids of a text; with `special`, start and end tokens around it.
@@ -153,7 +187,7 @@ impl Tokenizer {
     /// # Errors
     /// When the tokenizer refuses the text.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<i64>, DataError> {
-        let encoding = self.0.encode_fast(text, special).map_err(failed)?;
+        let encoding = self.inner.encode_fast(text, special).map_err(failed)?;
         Ok(encoding.get_ids().iter().map(|&id| i64::from(id)).collect())
     }
 
@@ -166,17 +200,22 @@ impl Tokenizer {
             .iter()
             .map(|&id| u32::try_from(id).map_err(failed))
             .collect::<Result<Vec<_>, _>>()?;
-        self.0.decode(&ids, true).map_err(failed)
+        self.inner.decode(&ids, true).map_err(failed)
     }
 
     /// The id of a token, such as [`IMAGE`].
     pub fn id(&self, token: &str) -> Option<i64> {
-        self.0.token_to_id(token).map(i64::from)
+        self.inner.token_to_id(token).map(i64::from)
+    }
+
+    /// What shorter texts of a batch are filled up with, where tokenizer_config.json says so.
+    pub fn pad(&self) -> Option<i64> {
+        self.pad
     }
 
     /// Number of tokens, special ones included.
     pub fn vocabulary_size(&self) -> usize {
-        self.0.get_vocab_size(true)
+        self.inner.get_vocab_size(true)
     }
 }
 
@@ -199,8 +238,8 @@ mod tests {
         let one = train(texts()).unwrap();
         let two = train(texts()).unwrap();
         assert_eq!(
-            one.0.to_string(false).unwrap(),
-            two.0.to_string(false).unwrap()
+            one.inner.to_string(false).unwrap(),
+            two.inner.to_string(false).unwrap()
         );
     }
 

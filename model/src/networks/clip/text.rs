@@ -67,8 +67,10 @@ impl Default for ClipTextConfig {
 impl ClipTextConfig {
     /// Token ids of a batch of texts, start and end tokens included, as the encoder reads them:
     /// `[texts.len(), max_position_embeddings]` i64 on the CPU. Longer texts are cut before
-    /// their end token, shorter ones filled up with `pad_token_id`.
-    pub fn pack(&self, texts: &[Vec<i64>]) -> Tensor {
+    /// their end token, shorter ones filled up with `pad`: the tokenizer's, which may be another
+    /// than `pad_token_id`, as it is with the published CLIP; absent: `pad_token_id`.
+    pub fn pack(&self, texts: &[Vec<i64>], pad: Option<i64>) -> Tensor {
+        let pad = pad.unwrap_or(self.pad_token_id);
         let length = self.max_position_embeddings as usize;
         let mut packed = Vec::with_capacity(texts.len() * length);
         for ids in texts {
@@ -79,7 +81,7 @@ impl ClipTextConfig {
                 }
                 false => {
                     packed.extend_from_slice(ids);
-                    packed.extend(std::iter::repeat_n(self.pad_token_id, length - ids.len()));
+                    packed.extend(std::iter::repeat_n(pad, length - ids.len()));
                 }
             }
         }
@@ -91,7 +93,7 @@ impl ClipTextConfig {
     pub fn pack_tight(&self, texts: &[Vec<i64>]) -> Tensor {
         let longest = texts.iter().map(Vec::len).max().unwrap_or(1) as i64;
         let length = longest.min(self.max_position_embeddings);
-        self.pack(texts).narrow(1, 0, length)
+        self.pack(texts, None).narrow(1, 0, length)
     }
 
     fn validate(&self) -> Result<(), WeightsError> {
@@ -263,10 +265,9 @@ mod tests {
             pad_token_id: 2,
             ..ClipTextConfig::default()
         };
-        let packed = config.pack(&[vec![0, 9, 1], vec![0, 5, 6, 7, 8, 1]]);
-        assert_eq!(
-            packed,
-            Tensor::from_slice(&[0i64, 9, 1, 2, 0, 5, 6, 1]).view([2, 4])
-        );
+        let texts = [vec![0, 9, 1], vec![0, 5, 6, 7, 8, 1]];
+        let expected = |pad| Tensor::from_slice(&[0i64, 9, 1, pad, 0, 5, 6, 1]).view([2, 4]);
+        assert_eq!(config.pack(&texts, None), expected(2));
+        assert_eq!(config.pack(&texts, Some(3)), expected(3));
     }
 }
