@@ -9,6 +9,7 @@ pub mod device;
 pub mod diffusion;
 pub mod engine;
 pub mod evaluation;
+pub mod image_processor;
 pub mod memory;
 pub mod networks;
 pub mod pipeline;

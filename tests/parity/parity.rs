@@ -8,6 +8,7 @@
     reason = "a helper of a test that panics has failed the test"
 )]
 
+mod image_processors;
 mod refusals;
 mod tokenizers;
 

@@ -90,7 +90,7 @@ pub struct UnreadFile {
 pub struct FolderReport {
     /// The networks, in the order of their folders' names.
     pub networks: Vec<NetworkReport>,
-    /// Tokenizers and schedulers, in the same order.
+    /// Tokenizers, schedulers and image processors, in the same order.
     pub parts: Vec<PartReport>,
     /// Weights that are not read, such as those of other programs; no problem by themselves.
     pub unread: Vec<UnreadFile>,
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn tokenizers_and_schedulers_are_read() {
+    fn tokenizers_schedulers_and_image_processors_are_read() {
         let dir = tempfile::tempdir().unwrap();
         let write = |file: &str, text: &str| {
             let path = dir.path().join(file);
@@ -257,5 +257,12 @@ mod tests {
         let other = r#"{"_class_name": "DDIMScheduler"}"#;
         write("scheduler/scheduler_config.json", other);
         assert!(content(0).unwrap_err().contains("DDIMScheduler"));
+
+        let clip = r#"{"image_processor_type": "CLIPImageProcessor"}"#;
+        write("feature_extractor/preprocessor_config.json", clip);
+        assert!(content(0).unwrap().contains("image processor"));
+        let other = r#"{"image_processor_type": "ViTImageProcessor"}"#;
+        write("feature_extractor/preprocessor_config.json", other);
+        assert!(content(0).unwrap_err().contains("ViTImageProcessor"));
     }
 }

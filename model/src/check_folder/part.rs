@@ -1,4 +1,4 @@
-//! What a pipeline needs beside its networks: tokenizers and schedulers.
+//! What a pipeline needs beside its networks: tokenizers, schedulers and image processors.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::data::tokenizer::{TOKENIZER_FILE, Tokenizer};
 use crate::diffusion::DdpmWuerstchenConfig;
+use crate::image_processor::ImageProcessor;
 use crate::weights::{WeightsError, read_config};
 
 const SCHEDULER_FILE: &str = "scheduler_config.json";
@@ -26,18 +27,29 @@ pub struct PartReport {
 /// The parts in `dir`.
 pub(super) fn parts(dir: &Path) -> Vec<PartReport> {
     let found = [
-        (TOKENIZER_FILE, tokenizer(dir)),
-        (SCHEDULER_FILE, scheduler(dir)),
+        (dir.join(TOKENIZER_FILE), tokenizer(dir)),
+        (dir.join(SCHEDULER_FILE), scheduler(dir)),
     ];
-    found
+    let mut parts: Vec<PartReport> = found
         .into_iter()
         .filter_map(|(file, content)| {
-            Some(PartReport {
-                file: dir.join(file),
-                content: content?,
-            })
+            let content = content?;
+            Some(PartReport { file, content })
         })
-        .collect()
+        .collect();
+    parts.extend(ImageProcessor::file(dir).map(|file| PartReport {
+        file,
+        content: image_processor(dir),
+    }));
+    parts
+}
+
+fn image_processor(dir: &Path) -> Result<String, String> {
+    match ImageProcessor::open(dir) {
+        Ok(ImageProcessor::Single(_)) => Ok("an image processor".into()),
+        Ok(ImageProcessor::Anyres(_)) => Ok("an image processor that cuts into tiles".into()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn tokenizer(dir: &Path) -> Option<Result<String, String>> {

@@ -134,14 +134,20 @@ impl LlavaOnevisionConfig {
     }
 
     fn grid_pinpoints(&self) -> Vec<(i64, i64)> {
-        self.image_grid_pinpoints.clone().unwrap_or_else(|| {
-            let sides = (1..=6).map(|n| 384 * n);
-            sides
-                .clone()
-                .flat_map(|height| sides.clone().map(move |width| (height, width)))
-                .collect()
-        })
+        self.image_grid_pinpoints
+            .clone()
+            .unwrap_or_else(default_grid_pinpoints)
     }
+}
+
+/// The heights and widths that a single picture may be cut into tiles from, where a folder does
+/// not say.
+pub(crate) fn default_grid_pinpoints() -> Vec<(i64, i64)> {
+    let sides = (1..=6).map(|n| 384 * n);
+    sides
+        .clone()
+        .flat_map(|height| sides.clone().map(move |width| (height, width)))
+        .collect()
 }
 
 /// Pictures as transformers' image processor hands them over.
@@ -464,7 +470,7 @@ fn used_tiles(pixel_values: &Tensor, counts: &[i64]) -> Result<Tensor, NetworkEr
 
 /// The size of the list that keeps most of a picture and wastes least, as transformers'
 /// `select_best_resolution`; sizes are height and width.
-fn best_resolution(size: (i64, i64), possible: &[(i64, i64)]) -> (i64, i64) {
+pub(crate) fn best_resolution(size: (i64, i64), possible: &[(i64, i64)]) -> (i64, i64) {
     let (height, width) = size;
     let kept = |&(rows, columns): &(i64, i64)| {
         let scale = f64::min(columns as f64 / width as f64, rows as f64 / height as f64);

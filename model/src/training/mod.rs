@@ -19,7 +19,9 @@ mod vlm;
 mod whitening;
 
 pub use optimizer::{Optimizer, OptimizerOptions};
-pub use pictures::{PictureBank, Row, pictures_to_tensor, tensor_to_pictures, write_sheet};
+pub use pictures::{
+    PictureBank, Row, bytes_to_tensor, pictures_to_tensor, tensor_to_pictures, write_sheet,
+};
 pub use preference::Objective;
 pub use recipe::{Outcome, Recipe};
 pub use trainer::{Budget, Metrics, Stage, StepContext, TrainError, TrainOptions, export, train};

@@ -90,7 +90,7 @@ impl PictureBank {
 }
 
 /// Pictures of one size as `[n, 3, h, w]` u8 on the CPU.
-fn bytes_to_tensor(pictures: &[&RgbImage]) -> Tensor {
+pub fn bytes_to_tensor(pictures: &[&RgbImage]) -> Tensor {
     let rows: Vec<Tensor> = pictures
         .iter()
         .map(|p| {

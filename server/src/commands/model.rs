@@ -35,8 +35,8 @@ enum Action {
     /// configuration; answers timesteps, alpha_cumprod, noised.
     #[command(verbatim_doc_comment)]
     Run(RunArgs),
-    /// List a folder's networks with files, parameters, dtype and memory, its tokenizers and
-    /// schedulers, and what is wrong.
+    /// List a folder's networks with files, parameters, dtype and memory, its tokenizers,
+    /// schedulers and image processors, and what is wrong.
     ///
     /// Reads configurations, headers and tokenizers only. The folder is a network's, a
     /// pipeline's as it is on the hub, or one with several of these.
