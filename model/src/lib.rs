@@ -14,6 +14,7 @@ pub mod memory;
 pub mod networks;
 pub mod pipeline;
 pub mod preference;
+pub mod refusal;
 pub mod run_component;
 pub mod shim;
 pub mod training;

@@ -1,7 +1,6 @@
 //! One network on tensors from a file: what its reference library answers, under the
 //! reference's argument and field names.
 
-mod guard;
 mod inputs;
 mod networks;
 
@@ -12,6 +11,7 @@ use std::str::FromStr;
 use tch::{Device, Kind, Tensor};
 
 use crate::networks::NetworkError;
+use crate::refusal::{self, Refusal};
 use crate::weights::{Checkpoint, Params, WeightsError, read_config};
 use inputs::Inputs;
 
@@ -153,9 +153,18 @@ impl From<WeightsError> for RunError {
     }
 }
 
+impl From<Refusal> for RunError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Memory => Self::Memory,
+            Refusal::Operation(reason) => Self::Refused(reason),
+        }
+    }
+}
+
 impl From<tch::TchError> for RunError {
     fn from(error: tch::TchError) -> Self {
-        guard::explain(&error.to_string())
+        refusal::explain(&error.to_string()).into()
     }
 }
 
@@ -197,7 +206,7 @@ impl Run<'_> {
         crate::shim::allow_tf32(false);
         let inputs = Inputs::open(self.inputs, self.kind, self.device)?;
         let run = || tch::no_grad(|| networks::run(self, &inputs));
-        let outputs = guard::refusals(run)?
+        let outputs = refusal::catch(run)??
             .into_iter()
             .map(|(name, tensor)| match tensor.is_floating_point() {
                 true => (name, tensor.to_kind(Kind::Float)),

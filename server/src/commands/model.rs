@@ -5,7 +5,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use predilect_model::check_folder::{NetworkReport, PartReport, check};
 use predilect_model::device::{DeviceChoice, DtypeChoice};
-use predilect_model::memory::peak_resident_bytes;
+use predilect_model::memory::{gib, peak_resident_bytes};
 use predilect_model::run_component::{Run, RunnableComponent};
 use predilect_model::weights::save;
 
@@ -158,8 +158,4 @@ fn print_part(report: &PartReport) {
         Ok(content) => println!("{file}: {content}"),
         Err(problem) => println!("{file}: {problem}"),
     }
-}
-
-fn gib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 30)
 }

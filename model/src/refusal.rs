@@ -1,19 +1,50 @@
-//! libtorch's refusals as errors.
+//! What libtorch refuses, as errors.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
 
-use super::RunError;
+/// Why libtorch did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// There is not enough memory.
+    #[error(
+        "there is not enough memory on this device: try --dtype bf16, fewer pictures at once, a \
+         smaller model, or --device cpu"
+    )]
+    Memory,
+    /// It refused an operation, in its own words.
+    #[error("libtorch refuses: {0}")]
+    Operation(String),
+}
+
+thread_local! {
+    /// Whether a panic of this thread is about to become an error.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Runs `work`. tch reports what libtorch refuses by panicking; here that is an error like any
 /// other. Shapes are checked before they get so far, this is for what no check foresees: a
 /// picture smaller than a kernel, or no memory left.
-pub(super) fn refusals<T>(work: impl FnOnce() -> Result<T, RunError>) -> Result<T, RunError> {
-    let hook = take_hook();
-    set_hook(Box::new(|_| {}));
+///
+/// # Errors
+/// What libtorch refused.
+pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let told = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !CAUGHT.get() {
+                told(panic);
+            }
+        }));
+    });
+    let outer = CAUGHT.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(work));
-    set_hook(hook);
-    outcome.unwrap_or_else(|payload| Err(explain(message(payload.as_ref()))))
+    CAUGHT.set(outer);
+    outcome.map_err(|payload| explain(message(payload.as_ref())))
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {
@@ -23,12 +54,12 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 }
 
 /// What a message of libtorch's means to whoever asked.
-pub(super) fn explain(message: &str) -> RunError {
+pub fn explain(message: &str) -> Refusal {
     if ["can't allocate memory", "out of memory"]
         .iter()
         .any(|sign| message.contains(sign))
     {
-        return RunError::Memory;
+        return Refusal::Memory;
     }
     // tch quotes the C++ exception, whose first line is the reason and the rest a stack trace.
     let reason = message
@@ -36,7 +67,7 @@ pub(super) fn explain(message: &str) -> RunError {
         .map_or(message, |(_, reason)| reason);
     let first = reason.split("\\n").next().unwrap_or(reason);
     let first = first.lines().next().unwrap_or(first);
-    RunError::Refused(first.trim_end_matches("\")").to_owned())
+    Refusal::Operation(first.trim_end_matches("\")").to_owned())
 }
 
 #[cfg(test)]
@@ -45,9 +76,9 @@ mod tests {
 
     #[test]
     fn a_panic_of_libtorchs_becomes_its_first_line() {
-        let outcome = refusals(|| {
+        let outcome = catch(|| {
             let x = tch::Tensor::zeros([2, 3], (tch::Kind::Float, tch::Device::Cpu));
-            Ok(x.matmul(&x))
+            x.matmul(&x)
         });
         let message = outcome.expect_err("2×3 times 2×3").to_string();
         assert!(message.contains("shapes cannot be multiplied"), "{message}");
@@ -60,6 +91,6 @@ mod tests {
     #[test]
     fn a_lack_of_memory_says_what_to_lower() {
         let error = explain("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried");
-        assert!(matches!(error, RunError::Memory));
+        assert_eq!(error, Refusal::Memory);
     }
 }
