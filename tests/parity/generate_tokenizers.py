@@ -60,13 +60,13 @@ def texts():
     return list(found)
 
 
-def train(tokenizer, suffix):
+def train(tokenizer, suffix, merges=MERGES):
     """Vocabulary and merges as the two models have them: bytes, with CLIP also bytes that end a
     word, then what the merges make."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     bytes_alone = alphabet + [byte + suffix for byte in alphabet if suffix]
     trainer = trainers.BpeTrainer(
-        vocab_size=len(bytes_alone) + MERGES,
+        vocab_size=len(bytes_alone) + merges,
         min_frequency=2,
         initial_alphabet=alphabet,
         end_of_word_suffix=suffix,

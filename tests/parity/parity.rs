@@ -9,6 +9,7 @@
 )]
 
 mod image_processors;
+mod pipelines;
 mod refusals;
 mod tokenizers;
 

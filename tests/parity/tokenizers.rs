@@ -36,13 +36,11 @@ fn check(texts: &Texts, ids: impl Fn(&str) -> Vec<i64>) {
 #[test]
 fn a_clip_tokenizer_gives_the_ids_of_transformers_cut_and_filled_up() {
     let (tokenizer, texts) = case("clip");
-    let config = ClipTextConfig {
-        max_position_embeddings: texts[0].1.len() as i64,
-        ..Default::default()
-    };
+    let config = ClipTextConfig::default();
+    let longest = tokenizer.longest().expect("a limit");
     check(&texts, |text| {
         let ids = tokenizer.encode(text, true).expect("ids");
-        let packed = config.pack(&[ids], tokenizer.pad());
+        let packed = config.pack(&[ids], tokenizer.pad(), longest);
         Vec::try_from(packed.flatten(0, 1)).expect("integers")
     });
 }

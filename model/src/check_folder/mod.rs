@@ -10,7 +10,7 @@ pub use part::PartReport;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::weights::{Checkpoint, WeightsError, read_config, variants};
+use crate::weights::{Checkpoint, WeightsError, read_config, subfolders, variants};
 use kind::NetworkKind;
 
 /// Folders are searched this deep: a parent of repositories, a repository, a network.
@@ -142,18 +142,7 @@ fn visit(dir: &Path, depth: usize, report: &mut FolderReport) -> Result<(), Weig
     if depth == 0 {
         return Ok(());
     }
-    let mut folders = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.is_dir() && !hidden {
-            folders.push(path);
-        }
-    }
-    folders.sort();
-    folders
+    subfolders(dir)?
         .iter()
         .try_for_each(|folder| visit(folder, depth - 1, report))
 }

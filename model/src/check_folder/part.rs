@@ -2,15 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use crate::data::tokenizer::{TOKENIZER_FILE, Tokenizer};
-use crate::diffusion::DdpmWuerstchenConfig;
+use crate::diffusion::read_scheduler_config;
 use crate::image_processor::ImageProcessor;
-use crate::weights::{WeightsError, read_config};
 
 const SCHEDULER_FILE: &str = "scheduler_config.json";
-const SCHEDULER: &str = "DDPMWuerstchenScheduler";
 
 /// Files that come with a tokenizer and do not make one that is read here.
 const TOKENIZER_COMPANIONS: [&str; 3] = ["tokenizer_config.json", "vocab.json", "merges.txt"];
@@ -73,22 +69,7 @@ fn scheduler(dir: &Path) -> Option<Result<String, String>> {
     if !path.exists() {
         return None;
     }
-    let read = || -> Result<String, WeightsError> {
-        let config: Value = read_config(&path)?;
-        match config.get("_class_name").and_then(Value::as_str) {
-            Some(other) if other != SCHEDULER => {
-                return Err(WeightsError::Config {
-                    path: path.clone(),
-                    reason: format!("a {other} is not supported, a {SCHEDULER} is"),
-                });
-            }
-            _ => {}
-        }
-        let config: DdpmWuerstchenConfig = read_config(&path)?;
-        Ok(format!(
-            "{SCHEDULER}, scaler {}, s {}",
-            config.scaler, config.s
-        ))
-    };
-    Some(read().map_err(|error| error.to_string()))
+    let said = read_scheduler_config(&path)
+        .map(|config| format!("a noise schedule, scaler {}, s {}", config.scaler, config.s));
+    Some(said.map_err(|error| error.to_string()))
 }

@@ -85,12 +85,15 @@ pub fn training_texts(artwork: &Artwork) -> Vec<String> {
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     pad: Option<i64>,
+    longest: Option<i64>,
 }
 
 /// What is read of the tokenizer_config.json that transformers writes beside a tokenizer.json.
 #[derive(serde::Deserialize)]
 struct TokenizerConfig {
     pad_token: Option<PadToken>,
+    /// 10³⁰ where there is no limit.
+    model_max_length: Option<f64>,
 }
 
 /// A token's text alone, or as older versions wrote it.
@@ -162,6 +165,10 @@ impl Tokenizer {
                     tokenizer.id(&pad).ok_or_else(none)
                 })
                 .transpose()?;
+            tokenizer.longest = config
+                .model_max_length
+                .filter(|longest| (2.0..1e9).contains(longest))
+                .map(|longest| longest as i64);
         }
         Ok(tokenizer)
     }
@@ -171,7 +178,11 @@ impl Tokenizer {
         // Files keep how they were last used; how long a text may be is for the network to say.
         inner.with_truncation(None).map_err(failed)?;
         inner.with_padding(None);
-        Ok(Self { inner, pad: None })
+        Ok(Self {
+            inner,
+            pad: None,
+            longest: None,
+        })
     }
 
     /// Writes tokenizer.json.
@@ -211,6 +222,11 @@ impl Tokenizer {
     /// What shorter texts of a batch are filled up with, where tokenizer_config.json says so.
     pub fn pad(&self) -> Option<i64> {
         self.pad
+    }
+
+    /// The most tokens of a text, start and end included, where tokenizer_config.json says so.
+    pub fn longest(&self) -> Option<i64> {
+        self.longest
     }
 
     /// Number of tokens, special ones included.

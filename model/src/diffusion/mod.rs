@@ -6,4 +6,6 @@ mod scheduler;
 
 pub use noise::Noise;
 pub use sample::sample;
-pub use scheduler::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler, PredictionType};
+pub use scheduler::{
+    DdpmWuerstchenConfig, DdpmWuerstchenScheduler, PredictionType, read_scheduler_config,
+};

@@ -1,7 +1,14 @@
 //! The DDPM scheduler of Würstchen and Stable Cascade, on a continuous timestep in [0, 1]
 //! (diffusers `schedulers/scheduling_ddpm_wuerstchen.py`).
 
+use std::path::Path;
+
 use tch::{Kind, Tensor};
+
+use crate::weights::{WeightsError, read_config};
+
+/// The scheduler's class in diffusers.
+const CLASS: &str = "DDPMWuerstchenScheduler";
 
 /// What a network's output stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -35,6 +42,21 @@ impl Default for DdpmWuerstchenConfig {
             s: 0.008,
             prediction_type: PredictionType::Epsilon,
         }
+    }
+}
+
+/// Reads a scheduler_config.json.
+///
+/// # Errors
+/// The file is missing or does not parse, or is of another scheduler.
+pub fn read_scheduler_config(path: &Path) -> Result<DdpmWuerstchenConfig, WeightsError> {
+    let config: serde_json::Value = read_config(path)?;
+    match config.get("_class_name").and_then(|class| class.as_str()) {
+        Some(other) if other != CLASS => Err(WeightsError::Config {
+            path: path.into(),
+            reason: format!("a {other} is not supported, a {CLASS} is"),
+        }),
+        _ => read_config(path),
     }
 }
 

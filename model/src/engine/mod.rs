@@ -18,7 +18,8 @@ use crate::device::{DeviceChoice, DeviceError, DtypeChoice, set_threads};
 use crate::pipeline::PipelineError;
 use crate::preference::conversation::PreferencePair;
 use crate::preference::embedding::{EmbeddingError, PreferenceEmbedding};
-use crate::weights::{ModelFolder, WeightsError};
+use crate::refusal::Refusal;
+use crate::weights::{Component, ModelCard, ModelFolder, WeightsError};
 
 /// What an engine is started with.
 #[derive(Debug, Clone)]
@@ -64,6 +65,22 @@ pub enum EngineError {
     /// The vision-language model cannot be loaded, or refuses its input.
     #[error(transparent)]
     Embedding(#[from] EmbeddingError),
+    /// The networks need more memory than there is.
+    #[error(
+        "the networks need {needed:.1} GiB in {dtype}, and {free:.1} GiB of memory are free: try \
+         --dtype bf16, or a smaller model (stable-cascade-lite, the 0.5B LLaVA-OneVision)"
+    )]
+    TooLarge {
+        /// GiB of the parameters.
+        needed: f64,
+        /// GiB that may be taken.
+        free: f64,
+        /// The dtype that they were to be in.
+        dtype: &'static str,
+    },
+    /// libtorch refused something.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Preferences were given to a model that has no preference attention.
     #[error("this model has no preference adapter, so it draws without profiles only")]
     NoAdapter,
@@ -104,6 +121,8 @@ pub struct ModelInfo {
     pub device: String,
     /// Numbers in all networks.
     pub parameters: u64,
+    /// Whether it has a preference adapter; without one it draws the base model only.
+    pub preference_adapter: bool,
 }
 
 /// Pictures of one prompt.
@@ -265,8 +284,11 @@ impl Engine {
 }
 
 /// The name, limits and weights' hash of a model folder.
-fn describe(folder: &ModelFolder, device: String) -> Result<ModelInfo, WeightsError> {
-    let card = folder.card()?;
+fn describe(
+    folder: &ModelFolder,
+    card: ModelCard,
+    device: String,
+) -> Result<ModelInfo, WeightsError> {
     Ok(ModelInfo {
         name: card.name,
         hash: folder.hash()?,
@@ -277,5 +299,8 @@ fn describe(folder: &ModelFolder, device: String) -> Result<ModelInfo, WeightsEr
         max_prompt_chars: card.max_prompt_chars,
         device,
         parameters: folder.parameters()?,
+        preference_adapter: folder
+            .components()
+            .any(|c| c == Component::PreferenceAdapter),
     })
 }

@@ -6,16 +6,17 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use tch::{Device, Kind, Tensor};
 
-use super::preview::preview;
+use super::preview::{LatentView, preview};
 use super::{
     Command, EngineConfig, EngineError, GenerateEvent, GenerateJob, ModelInfo, OnEvent, Taste,
 };
+use crate::memory::{available_bytes, gib};
 use crate::networks::preference_attention::PreferenceAttention;
-use crate::networks::previewer::Previewer;
 use crate::pipeline::{Drawing, DrawingRequest, Pipeline, TextCondition, advance};
 use crate::preference::blend;
 use crate::preference::embedding::{PreferenceEmbedder, PreferenceEmbedding};
-use crate::weights::{Component, ModelFolder};
+use crate::refusal;
+use crate::weights::{ModelCard, ModelFolder};
 
 /// A job's pictures: those waiting for a place in the batch and those under way.
 struct Active {
@@ -53,7 +54,7 @@ impl Active {
 
 pub(super) struct Worker {
     pipeline: Pipeline,
-    previewer: Previewer,
+    prior_view: LatentView,
     embedder: PreferenceEmbedder,
     no_text: Rc<TextCondition>,
     decoder_steps: u32,
@@ -63,26 +64,35 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn load(config: &EngineConfig) -> Result<(Self, ModelInfo), EngineError> {
-        let folder = ModelFolder::new(&config.model_dir);
+        let folder = ModelFolder::open(&config.model_dir)?;
         let device = config.device.resolve()?;
         let kind = config.dtype.resolve(device);
+        check_memory(folder.parameters()?, kind, device)?;
         let card = folder.card()?;
-        let pipeline = Pipeline::load(&folder, card.sizes, kind, device)?;
-        let (previewer, _) =
-            folder.load(Component::Previewer, Kind::Float, device, Previewer::new)?;
-        let embedder = PreferenceEmbedder::load(&folder, kind, device)?;
+        let worker = refusing(|| Self::load_networks(config, &folder, &card, kind, device))?;
+        let info = super::describe(&folder, card, device_words(device, kind))?;
+        Ok((worker, info))
+    }
+
+    fn load_networks(
+        config: &EngineConfig,
+        folder: &ModelFolder,
+        card: &ModelCard,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self, EngineError> {
+        let embedder = PreferenceEmbedder::load(folder, kind, device)?;
+        let pipeline = Pipeline::load(folder, card, kind, device)?;
         let no_text = Rc::new(pipeline.encode_texts(&[""])?);
-        let info = super::describe(&folder, device_words(device, kind))?;
-        let worker = Self {
+        Ok(Self {
+            prior_view: LatentView::load(folder, device)?,
             pipeline,
-            previewer,
             embedder,
             no_text,
             decoder_steps: card.decoder_steps,
             max_batch: config.max_batch.max(1),
             active: VecDeque::new(),
-        };
-        Ok((worker, info))
+        })
     }
 
     /// Works until every handle is gone.
@@ -104,17 +114,18 @@ impl Worker {
             }
             self.drop_cancelled();
             self.fill_batch();
-            self.step();
+            if let Err(refusal) = refusal::catch(|| self.step()) {
+                self.fail(&refusal.to_string());
+            }
         }
     }
 
     fn take(&mut self, command: Command) {
         match command {
             Command::Embed(pairs, on_done) => {
-                let embedding = tch::no_grad(|| self.embedder.embed(&pairs));
-                on_done(embedding.map_err(EngineError::from));
+                on_done(refusing(|| Ok(self.embedder.embed(&pairs)?)));
             }
-            Command::Generate(job, mut on_event) => match self.prepare(&job) {
+            Command::Generate(job, mut on_event) => match refusing(|| self.prepare(&job)) {
                 Err(error) => on_event(GenerateEvent::Failed(error.to_string())),
                 Ok((text, preference)) => self.active.push_back(Active {
                     waiting: (0..job.seeds.len()).collect(),
@@ -196,6 +207,13 @@ impl Worker {
         }
     }
 
+    /// Ends everything under way: what shared the step is in no known state.
+    fn fail(&mut self, reason: &str) {
+        for mut active in self.active.drain(..) {
+            (active.on_event)(GenerateEvent::Failed(reason.to_owned()));
+        }
+    }
+
     fn step(&mut self) {
         let mut batch: Vec<&mut Drawing> = self
             .active
@@ -209,7 +227,7 @@ impl Worker {
                     image: *image,
                     step: drawing.step() as u32,
                     steps: drawing.steps() as u32,
-                    preview: preview(&self.pipeline, &self.previewer, drawing),
+                    preview: preview(&self.pipeline, &self.prior_view, drawing),
                 });
             }
             let done = |(_, drawing): &mut (usize, Drawing)| drawing.step() == drawing.steps();
@@ -227,11 +245,34 @@ impl Worker {
     }
 }
 
-fn device_words(device: Device, kind: Kind) -> String {
-    let dtype = match kind {
+/// What libtorch refuses in `work` is an error like any other.
+fn refusing<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    refusal::catch(work)?
+}
+
+/// Without this, a system that promises more memory than it has would end the program in the
+/// middle of loading. Of a GPU's memory libtorch says so itself.
+fn check_memory(parameters: u64, kind: Kind, device: Device) -> Result<(), EngineError> {
+    let needed = parameters * kind.elt_size_in_bytes() as u64;
+    match available_bytes() {
+        Some(free) if device == Device::Cpu && needed > free => Err(EngineError::TooLarge {
+            needed: gib(needed),
+            free: gib(free),
+            dtype: dtype_word(kind),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn dtype_word(kind: Kind) -> &'static str {
+    match kind {
         Kind::BFloat16 => "bf16",
         _ => "f32",
-    };
+    }
+}
+
+fn device_words(device: Device, kind: Kind) -> String {
+    let dtype = dtype_word(kind);
     match device {
         Device::Cuda(n) => format!("cuda:{n}, {dtype}"),
         _ => format!("cpu, {dtype}"),

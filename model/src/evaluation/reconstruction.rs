@@ -5,12 +5,12 @@ use image::RgbImage;
 use tch::{Device, Kind, Tensor};
 
 use super::drawing::EvaluationError;
-use crate::diffusion::{DdpmWuerstchenConfig, DdpmWuerstchenScheduler, Noise, sample};
+use crate::diffusion::{DdpmWuerstchenScheduler, Noise, read_scheduler_config, sample};
 use crate::networks::latent_encoder::LatentEncoder;
 use crate::networks::paella_vq::PaellaVq;
 use crate::networks::stable_cascade_unet::{StableCascadeInput, StableCascadeUNet};
 use crate::training::{pictures_to_tensor, tensor_to_pictures};
-use crate::weights::{Component, ModelFolder, read_config};
+use crate::weights::{Component, ModelFolder};
 
 /// Pictures that pass together.
 const BATCH: usize = 16;
@@ -28,7 +28,7 @@ pub fn reconstruct(
     let (encoder, _) = folder.load(Component::LatentEncoder, kind, cpu, LatentEncoder::new)?;
     let (decoder, _) = folder.load(Component::Decoder, kind, cpu, StableCascadeUNet::new)?;
     let (vqgan, _) = folder.load(Component::Vqgan, kind, cpu, PaellaVq::new)?;
-    let config: DdpmWuerstchenConfig = read_config(&folder.scheduler())?;
+    let config = read_scheduler_config(&folder.scheduler(Component::Decoder))?;
     let scheduler = DdpmWuerstchenScheduler::new(config);
     let card = folder.card()?;
     let side = card.sizes.decoder;

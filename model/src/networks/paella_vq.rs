@@ -55,6 +55,12 @@ impl Default for PaellaVqConfig {
 }
 
 impl PaellaVqConfig {
+    /// Side of the square of pixels that one position of the latent becomes.
+    pub fn pixels_per_position(&self) -> i64 {
+        let halvings = 2i64.saturating_pow(self.levels.saturating_sub(1));
+        self.up_down_scale_factor.saturating_mul(halvings)
+    }
+
     fn validate(&self) -> Result<(), WeightsError> {
         let network = "Stage A";
         self.unread.check(network)?;

@@ -30,8 +30,9 @@ impl PreferencePair {
     }
 }
 
-/// The prompt for pairs with these captions, up to where the model begins to answer. Each pair
-/// has two [`IMAGE`] places, first the preferred picture, then the other one.
+/// The prompt for pairs with these captions, up to where the model begins to answer, as the mini
+/// was trained on it. Each pair has two [`IMAGE`] places, first the preferred picture, then the
+/// other one.
 ///
 /// The wording follows PPD's released code, shortened for a small vocabulary: what a picture is
 /// comes after it, where one token can gather the picture before it.
@@ -40,6 +41,32 @@ pub fn prompt<'a>(captions: impl IntoIterator<Item = &'a str>) -> String {
         "{TURN_START}user\nHere are pairs of pictures. From each pair one person chose the \
          picture they prefer.\n"
     );
+    push_pairs(&mut text, captions);
+    text.push_str(&format!(
+        "Describe this person's taste in pictures in one short sentence.{TURN_END}\n\
+         {TURN_START}assistant\n"
+    ));
+    text
+}
+
+/// As [`prompt`], for a published LLaVA-OneVision: with the system's turn that it was trained
+/// with, and asking for all that PPD's released code asks for.
+pub fn detailed_prompt<'a>(captions: impl IntoIterator<Item = &'a str>) -> String {
+    let mut text = format!(
+        "{TURN_START}system\nYou are a helpful assistant.{TURN_END}\n{TURN_START}user\n\
+         Here are pairs of pictures. Both pictures of a pair were made for the same caption, and \
+         one person chose the picture they prefer.\n"
+    );
+    push_pairs(&mut text, captions);
+    text.push_str(&format!(
+        "Describe each pair and the differences between its two pictures. Then describe this \
+         person's taste: what they prefer and what they avoid.{TURN_END}\n\
+         {TURN_START}assistant\n"
+    ));
+    text
+}
+
+fn push_pairs<'a>(text: &mut String, captions: impl IntoIterator<Item = &'a str>) {
     for (i, caption) in captions.into_iter().enumerate() {
         text.push_str(&format!(
             "Pair {}. {}: {IMAGE} preferred, {IMAGE} dispreferred.\n",
@@ -47,11 +74,6 @@ pub fn prompt<'a>(captions: impl IntoIterator<Item = &'a str>) -> String {
             plain(caption)
         ));
     }
-    text.push_str(&format!(
-        "Describe this person's taste in pictures in one short sentence.{TURN_END}\n\
-         {TURN_START}assistant\n"
-    ));
-    text
 }
 
 /// A caption that cannot pass for one of the conversation's own tokens.
@@ -74,10 +96,12 @@ mod tests {
 
     #[test]
     fn every_pair_has_two_pictures_and_the_assistant_speaks_next() {
-        let text = prompt(["an apple", "a house", "a dog", "a boat"]);
-        assert_eq!(text.matches(IMAGE).count(), 8);
-        assert!(text.contains("Pair 4. a boat: <image> preferred"));
-        assert!(text.ends_with(&format!("{TURN_START}assistant\n")));
+        let captions = ["an apple", "a house", "a dog", "a boat"];
+        for text in [prompt(captions), detailed_prompt(captions)] {
+            assert_eq!(text.matches(IMAGE).count(), 8);
+            assert!(text.contains("Pair 4. a boat: <image> preferred"));
+            assert!(text.ends_with(&format!("{TURN_START}assistant\n")));
+        }
     }
 
     #[test]

@@ -1,21 +1,25 @@
 //! The preference embedding: what a vision-language model makes of a person's choices.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use tch::{Device, Kind, Tensor};
 
-use super::conversation::{PreferencePair, expand_images, prompt};
+use super::conversation::{PreferencePair, detailed_prompt, expand_images, prompt};
 use crate::data::DataError;
-use crate::data::tokenizer::{END_OF_TEXT, IMAGE, PAD, TURN_END, Tokenizer};
+use crate::data::tokenizer::{END_OF_TEXT, IMAGE, PAD, TOKENIZER_FILE, TURN_END, Tokenizer};
+use crate::image_processor::{AnyresProcessor, ImageProcessor};
 use crate::networks::NetworkError;
 use crate::networks::llava_onevision::LlavaOnevision;
 use crate::networks::qwen2::GenerationLimits;
 use crate::training::pictures_to_tensor;
-use crate::weights::{Component, ModelFolder, WeightsError};
+use crate::weights::{Component, HubLayout, ModelFolder, WeightsError, read_config};
 
-/// The most tokens of a description; PPD allows 1024 to a model that describes every pair.
+/// The most tokens of the mini's description of a taste.
 const LONGEST_DESCRIPTION: usize = 48;
+/// The most tokens where every pair is described as well, as PPD allows it.
+const LONGEST_DETAILED_DESCRIPTION: usize = 1024;
 
 /// Why no embedding could be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -127,26 +131,94 @@ fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((u32::from_le_bytes(*head), rest))
 }
 
+/// How pictures and a question are put to the vision-language model.
+enum Manner {
+    /// The mini's: pictures as the vision tower itself prepares them, a short question.
+    Short,
+    /// PPD's: pictures as the model's image processor prepares them, in this dtype, and a
+    /// detailed question.
+    Detailed(AnyresProcessor, Kind),
+}
+
+/// What is read of a generation_config.json.
+#[derive(serde::Deserialize)]
+struct GenerationConfig {
+    eos_token_id: Option<EndTokens>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum EndTokens {
+    One(i64),
+    Several(Vec<i64>),
+}
+
 /// The vision-language model with its words, ready to read choices.
 pub struct PreferenceEmbedder {
     model: LlavaOnevision,
     tokenizer: Tokenizer,
     image: i64,
+    manner: Manner,
     limits: GenerationLimits,
     device: Device,
 }
 
 impl PreferenceEmbedder {
-    /// Loads the model of `folder`.
+    /// Loads the model of `folder`. A published one is asked as PPD asks it.
     ///
     /// # Errors
     /// A file is missing or damaged, or the tokenizer belongs to another model.
     pub fn load(folder: &ModelFolder, kind: Kind, device: Device) -> Result<Self, EmbeddingError> {
+        let published = folder.hub().map(HubLayout::vlm).transpose()?;
         let (model, _) = folder.load(Component::Vlm, kind, device, LlavaOnevision::new)?;
-        Self::new(model, Tokenizer::open(&folder.tokenizer())?, device)
+        match published {
+            None => Self::new(model, Tokenizer::open(&folder.tokenizer())?, device),
+            Some(folder) => Self::published(model, folder, kind, device),
+        }
     }
 
-    /// From parts that are in memory already; `device` is the model's.
+    /// A published model with the tokenizer, the image processor and the ends of an answer that
+    /// its folder has.
+    fn published(
+        model: LlavaOnevision,
+        folder: &Path,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self, EmbeddingError> {
+        let ImageProcessor::Anyres(processor) = ImageProcessor::open(folder)? else {
+            return Err(EmbeddingError::Weights(WeightsError::Config {
+                path: folder.into(),
+                reason: "its image processor is none of LLaVA-OneVision".into(),
+            }));
+        };
+        let tokenizer = Tokenizer::open(&folder.join(TOKENIZER_FILE))?;
+        let id = |token| tokenizer.id(token).ok_or(EmbeddingError::Token(token));
+        let settings = folder.join("generation_config.json");
+        let ends = match settings.exists() {
+            true => read_config::<GenerationConfig>(&settings)?.eos_token_id,
+            false => None,
+        };
+        let stop = match ends {
+            Some(EndTokens::One(end)) => vec![end],
+            Some(EndTokens::Several(ends)) => ends,
+            None => vec![id(TURN_END)?, id(END_OF_TEXT)?],
+        };
+        Ok(Self {
+            image: id(IMAGE)?,
+            limits: GenerationLimits {
+                max_new_tokens: LONGEST_DETAILED_DESCRIPTION,
+                // One conversation at a time never waits for another to end.
+                pad: 0,
+                stop,
+            },
+            manner: Manner::Detailed(processor, kind),
+            model,
+            tokenizer,
+            device,
+        })
+    }
+
+    /// The mini's model from parts that are in memory already; `device` is the model's.
     ///
     /// # Errors
     /// The tokenizer lacks a token of the conversation.
@@ -163,6 +235,7 @@ impl PreferenceEmbedder {
         };
         Ok(Self {
             image: id(IMAGE)?,
+            manner: Manner::Short,
             model,
             tokenizer,
             limits,
@@ -194,23 +267,30 @@ impl PreferenceEmbedder {
             return Err(EmbeddingError::NoPairs);
         }
         tch::no_grad(|| {
-            let pictures: Vec<Tensor> = people
+            let pictures: Vec<&RgbImage> = people
                 .iter()
                 .flat_map(AsRef::as_ref)
                 .flat_map(|pair| [&pair.preferred, &pair.rejected])
-                .map(|picture| self.model.preprocess(&self.pixels(picture)))
                 .collect();
-            let features = self.model.vision_features(&Tensor::cat(&pictures, 0))?;
-            let features = self
-                .model
-                .with_newline(&self.model.project(&features))
-                .unbind(0);
+            let features = match &self.manner {
+                Manner::Short => self.whole_pictures(&pictures)?,
+                Manner::Detailed(processor, kind) => {
+                    let mut given = processor.conversation(&pictures);
+                    let pixels = given.pixel_values.to_device(self.device);
+                    given.pixel_values = pixels.to_kind(*kind);
+                    self.model.image_features(&given)?
+                }
+            };
             let vectors = features[0].size()[0] as usize;
             let ids = people
                 .iter()
                 .map(|pairs| {
                     let captions = pairs.as_ref().iter().map(|pair| pair.caption.as_str());
-                    let ids = self.tokenizer.encode(&prompt(captions), false)?;
+                    let text = match &self.manner {
+                        Manner::Short => prompt(captions),
+                        Manner::Detailed(..) => detailed_prompt(captions),
+                    };
+                    let ids = self.tokenizer.encode(&text, false)?;
                     Ok(expand_images(&ids, self.image, vectors))
                 })
                 .collect::<Result<Vec<_>, EmbeddingError>>()?;
@@ -239,6 +319,17 @@ impl PreferenceEmbedder {
                 })
                 .collect()
         })
+    }
+
+    /// The vectors that stand for each picture, `[tokens, hidden]` each.
+    fn whole_pictures(&self, pictures: &[&RgbImage]) -> Result<Vec<Tensor>, EmbeddingError> {
+        let pictures: Vec<Tensor> = pictures
+            .iter()
+            .map(|picture| self.model.preprocess(&self.pixels(picture)))
+            .collect();
+        let features = self.model.vision_features(&Tensor::cat(&pictures, 0))?;
+        let features = self.model.with_newline(&self.model.project(&features));
+        Ok(features.unbind(0))
     }
 
     /// A picture as `[1, 3, side, side]` f32 in [0, 1]; what is not square is padded with grey,

@@ -155,8 +155,14 @@ impl Preference {
         let latents = parts.pool.latents(&pictures);
         let t = repeated(&Tensor::from_slice(t).to_device(parts.pipeline.device));
         let epsilon = repeated(&latents.narrow(0, 0, chosen.len() as i64).randn_like());
-        let noised = parts.pipeline.scheduler.add_noise(&latents, &epsilon, &t);
-        let wanted = parts.pipeline.scheduler.target(&latents, &epsilon, &t);
+        let noised = parts
+            .pipeline
+            .prior_scheduler
+            .add_noise(&latents, &epsilon, &t);
+        let wanted = parts
+            .pipeline
+            .prior_scheduler
+            .target(&latents, &epsilon, &t);
         let of_texts = |part: fn(&TextCondition) -> &Tensor| {
             let all: Vec<&Tensor> = chosen
                 .iter()

@@ -12,12 +12,12 @@ use crate::networks::qwen2::Qwen2Config;
 use crate::networks::siglip::SiglipVisionConfig;
 use crate::networks::stable_cascade_unet::{BlockType, PerLevel, StableCascadeUNetConfig};
 use crate::networks::transformer::Activation;
-use crate::pipeline::LatentSizes;
+use crate::pipeline::{PromptConditioning, SquareSizes};
 use crate::weights::ModelCard;
 
 /// Sizes of the mini's pictures and latents.
-pub fn sizes() -> LatentSizes {
-    LatentSizes {
+pub fn sizes() -> SquareSizes {
+    SquareSizes {
         picture: 128,
         prior: 4,
         decoder: 32,
@@ -42,6 +42,7 @@ pub fn card() -> ModelCard {
         decoder_steps: 10,
         default_guidance: 4.0,
         max_prompt_chars: 300,
+        prompt: PromptConditioning::default(),
     }
 }
 

@@ -483,8 +483,10 @@ impl Recipe {
             adapter: None,
             decoder,
             vqgan,
-            scheduler: DdpmWuerstchenScheduler::new(schedule),
-            sizes: preset::sizes(),
+            prior_scheduler: DdpmWuerstchenScheduler::new(schedule.clone()),
+            decoder_scheduler: DdpmWuerstchenScheduler::new(schedule),
+            sizes: preset::sizes().latents(),
+            prompt: preset::card().prompt,
             kind: self.kind,
             device: self.device,
         };
@@ -528,7 +530,7 @@ impl Recipe {
     fn preference(&self) -> Result<Outcome, TrainError> {
         let settings = self.settings(StageName::Preference);
         let card = self.model.card()?;
-        let mut pipeline = Pipeline::load(&self.model, card.sizes, self.kind, self.device)?;
+        let mut pipeline = Pipeline::load(&self.model, &card, self.kind, self.device)?;
         let embedder = PreferenceEmbedder::load(&self.model, self.kind, self.device)?;
         let artwork = self.artwork()?;
         let mut size = preset::pool(self.preset);

@@ -180,8 +180,11 @@ impl Stage for StageC {
         let latents = self.train.batch(&rows);
         let t = Tensor::from_slice(&timesteps(self.batch, LEAN, noise)).to_device(device);
         let epsilon = latents.randn_like();
-        let noised = self.pipeline.scheduler.add_noise(&latents, &epsilon, &t);
-        let wanted = self.pipeline.scheduler.target(&latents, &epsilon, &t);
+        let noised = self
+            .pipeline
+            .prior_scheduler
+            .add_noise(&latents, &epsilon, &t);
+        let wanted = self.pipeline.prior_scheduler.target(&latents, &epsilon, &t);
         let predicted = self.pipeline.prior_forward(&noised, &t, &text, None);
         let predicted = predicted.to_kind(Kind::Float);
         (

@@ -36,6 +36,11 @@ pub(super) fn find(dir: &Path, stem: &str, kind: Kind) -> Result<Vec<PathBuf>, W
     named(&found.unwrap_or_else(|| dir.join(format!("{stem}.safetensors"))))
 }
 
+/// Whether there is any of `stem`'s weights in `dir`.
+pub(super) fn any(dir: &Path, stem: &str) -> bool {
+    find(dir, stem, Kind::Float).is_ok_and(|files| files.iter().any(|file| file.exists()))
+}
+
 /// Every set of files in `dir` that `stem`'s weights may be read from, by the dtype computed in:
 /// one set, or that of bf16 beside it where there are two variants.
 ///

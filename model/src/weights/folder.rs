@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind};
 
-use super::{Checkpoint, Params, WeightsError, read_config};
+use super::{Checkpoint, HubLayout, Params, WeightsError, files, read_config};
+use crate::data::tokenizer::TOKENIZER_FILE;
 use crate::diffusion::DdpmWuerstchenConfig;
-use crate::pipeline::LatentSizes;
+use crate::pipeline::{PromptConditioning, SquareSizes};
+
+/// What a folder of this program's own is known by.
+const CARD_FILE: &str = "model.json";
 
 /// The networks of a model folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,7 +84,7 @@ pub struct ModelCard {
     /// The model's name.
     pub name: String,
     /// Sizes of pictures and latents.
-    pub sizes: LatentSizes,
+    pub sizes: SquareSizes,
     /// Steps of the prior where a request names none.
     pub default_steps: u32,
     /// Most steps of the prior.
@@ -91,26 +95,57 @@ pub struct ModelCard {
     pub default_guidance: f32,
     /// Longest prompt, in characters.
     pub max_prompt_chars: usize,
+    /// How the networks are told the prompt.
+    #[serde(default)]
+    pub prompt: PromptConditioning,
 }
 
-/// A folder with the networks of one model.
+/// A folder with the networks of one model: either this program's own, with `model.json` and a
+/// folder for each network, or one with the repositories of the published models.
 #[derive(Debug, Clone)]
-pub struct ModelFolder(PathBuf);
+pub struct ModelFolder {
+    path: PathBuf,
+    hub: Option<HubLayout>,
+}
 
 impl ModelFolder {
-    /// Names the folder; nothing is read yet.
+    /// Names a folder of this program's own; nothing is read yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        Self {
+            path: path.into(),
+            hub: None,
+        }
+    }
+
+    /// Names a folder of either kind: without a `model.json` it is searched for the published
+    /// models' repositories.
+    ///
+    /// # Errors
+    /// A repository is missing, or there are several of a kind.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, WeightsError> {
+        let own = Self::new(path);
+        let hub = match own.path.join(CARD_FILE).exists() {
+            true => None,
+            false => Some(HubLayout::find(&own.path)?),
+        };
+        Ok(Self { hub, ..own })
     }
 
     /// The folder itself.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
-    /// The folder of one network.
+    /// Where the published models' parts are, if it is a folder of those.
+    pub fn hub(&self) -> Option<&HubLayout> {
+        self.hub.as_ref()
+    }
+
+    /// The folder of one network. What the published models lack, such as a preference adapter,
+    /// is at the same place in both kinds.
     pub fn component(&self, component: Component) -> PathBuf {
-        self.0.join(component.folder())
+        let published = self.hub.as_ref().and_then(|hub| hub.component(component));
+        published.unwrap_or_else(|| self.path.join(component.folder()))
     }
 
     /// The file that a network's weights are written to.
@@ -119,14 +154,18 @@ impl ModelFolder {
         self.component(component).join(name)
     }
 
-    /// `tokenizer/tokenizer.json`.
+    /// The tokenizer.json of the prompts.
     pub fn tokenizer(&self) -> PathBuf {
-        self.0.join("tokenizer").join("tokenizer.json")
+        let published = self.hub.as_ref().map(HubLayout::tokenizer);
+        let folder = published.unwrap_or_else(|| self.path.join("tokenizer"));
+        folder.join(TOKENIZER_FILE)
     }
 
-    /// `scheduler/scheduler_config.json`.
-    pub fn scheduler(&self) -> PathBuf {
-        self.0.join("scheduler").join("scheduler_config.json")
+    /// The scheduler_config.json of the prior or of the decoder.
+    pub fn scheduler(&self, component: Component) -> PathBuf {
+        let published = self.hub.as_ref().map(|hub| hub.scheduler(component));
+        let folder = published.unwrap_or_else(|| self.path.join("scheduler"));
+        folder.join("scheduler_config.json")
     }
 
     /// The configuration of a network.
@@ -143,9 +182,12 @@ impl ModelFolder {
     /// The model's name and limits.
     ///
     /// # Errors
-    /// When `model.json` is missing or does not parse.
+    /// When `model.json`, or what it is made from, is missing or does not parse.
     pub fn card(&self) -> Result<ModelCard, WeightsError> {
-        read_config(&self.0.join("model.json"))
+        match &self.hub {
+            Some(hub) => hub.card(),
+            None => read_config(&self.path.join(CARD_FILE)),
+        }
     }
 
     /// Writes `model.json` and `scheduler/scheduler_config.json`.
@@ -157,8 +199,8 @@ impl ModelFolder {
         card: &ModelCard,
         schedule: &DdpmWuerstchenConfig,
     ) -> Result<(), WeightsError> {
-        write_json(&self.0.join("model.json"), card)?;
-        write_json(&self.scheduler(), schedule)
+        write_json(&self.path.join(CARD_FILE), card)?;
+        write_json(&self.scheduler(Component::Prior), schedule)
     }
 
     /// The networks whose folder is there.
@@ -182,7 +224,8 @@ impl ModelFolder {
     }
 
     /// SHA-256 (hexadecimal) over the weights of what draws and reads taste, in a fixed
-    /// order: a profile or a picture bears it, and means something to this model alone.
+    /// order: a profile or a picture bears it, and means something to this model alone. Of several
+    /// variants of the same weights the smaller one stands for all.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -191,7 +234,8 @@ impl ModelFolder {
         let mut hasher = Sha256::new();
         let counts = |c: &Component| !matches!(c, Component::Judge | Component::ImageEncoder);
         for component in self.components().filter(counts) {
-            for path in weight_files(&self.component(component))? {
+            let dir = self.component(component);
+            for path in files::find(&dir, component.stem(), Kind::BFloat16)? {
                 let io = |source| WeightsError::Io {
                     path: path.clone(),
                     source,
@@ -229,23 +273,6 @@ impl ModelFolder {
         let files = Checkpoint::open_in(&self.component(component), component.stem(), kind)?;
         files.network(config, kind, device, build)
     }
-}
-
-/// The safetensors files of a folder, in the order of their names.
-fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, WeightsError> {
-    let io = |source| WeightsError::Io {
-        path: dir.into(),
-        source,
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        if path.extension().is_some_and(|e| e == "safetensors") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), WeightsError> {

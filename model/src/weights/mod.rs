@@ -3,12 +3,14 @@
 mod checkpoint;
 mod files;
 mod folder;
+mod hub;
 pub mod mini;
 mod params;
 
 pub use checkpoint::{Checkpoint, save};
 pub use files::variants;
 pub use folder::{Component, ModelCard, ModelFolder};
+pub use hub::HubLayout;
 pub use params::{Init, Parameter, Params};
 
 use std::path::{Path, PathBuf};
@@ -41,6 +43,14 @@ pub enum WeightsError {
         /// The field and what is allowed.
         reason: String,
     },
+    /// A folder lacks a model, or has several of a kind.
+    #[error("{folder}: {reason}")]
+    Layout {
+        /// The folder.
+        folder: PathBuf,
+        /// What is needed.
+        reason: String,
+    },
     /// A tensor that the network needs is not in the files.
     #[error(
         "the weights lack the tensor `{0}`: they belong to another architecture, or a shard is missing"
@@ -71,6 +81,27 @@ pub enum WeightsError {
     /// The files hold tensors that the network does not use.
     #[error("the weights hold tensors that the configuration has no place for: {0}")]
     Unexpected(String),
+}
+
+/// The folders in `dir` that are not hidden, in the order of their names.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn subfolders(dir: &Path) -> Result<Vec<PathBuf>, WeightsError> {
+    let io = |source| WeightsError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if entry.path().is_dir() && !hidden {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    Ok(folders)
 }
 
 /// Reads and parses a `config.json`, naming the file and field on failure.

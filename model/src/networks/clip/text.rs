@@ -66,12 +66,12 @@ impl Default for ClipTextConfig {
 
 impl ClipTextConfig {
     /// Token ids of a batch of texts, start and end tokens included, as the encoder reads them:
-    /// `[texts.len(), max_position_embeddings]` i64 on the CPU. Longer texts are cut before
-    /// their end token, shorter ones filled up with `pad`: the tokenizer's, which may be another
-    /// than `pad_token_id`, as it is with the published CLIP; absent: `pad_token_id`.
-    pub fn pack(&self, texts: &[Vec<i64>], pad: Option<i64>) -> Tensor {
+    /// `[texts.len(), length]` i64 on the CPU. Longer texts are cut before their end token,
+    /// shorter ones filled up with `pad`: the tokenizer's, which may be another than
+    /// `pad_token_id`, as it is with the published CLIP; absent: `pad_token_id`.
+    pub fn pack(&self, texts: &[Vec<i64>], pad: Option<i64>, length: i64) -> Tensor {
         let pad = pad.unwrap_or(self.pad_token_id);
-        let length = self.max_position_embeddings as usize;
+        let length = length as usize;
         let mut packed = Vec::with_capacity(texts.len() * length);
         for ids in texts {
             match ids.len() > length {
@@ -88,12 +88,23 @@ impl ClipTextConfig {
         Tensor::from_slice(&packed).view([texts.len() as i64, length as i64])
     }
 
+    /// Which tokens of [`Self::pack`] are of the texts: `[texts.len(), length]` i64 on the CPU, 1
+    /// there and 0 where they were filled up.
+    pub fn padding_mask(texts: &[Vec<i64>], length: i64) -> Tensor {
+        let row = |ids: &Vec<i64>| {
+            let given = ids.len() as i64;
+            (0..length).map(move |i| i64::from(i < given))
+        };
+        let mask: Vec<i64> = texts.iter().flat_map(row).collect();
+        Tensor::from_slice(&mask).view([-1, length])
+    }
+
     /// As [`Self::pack`], cut after the longest text: `[texts.len(), n]`. Attention is causal, so
     /// states up to there, pooled ones among them, are the same.
     pub fn pack_tight(&self, texts: &[Vec<i64>]) -> Tensor {
         let longest = texts.iter().map(Vec::len).max().unwrap_or(1) as i64;
         let length = longest.min(self.max_position_embeddings);
-        self.pack(texts, None).narrow(1, 0, length)
+        self.pack(texts, None, length)
     }
 
     fn validate(&self) -> Result<(), WeightsError> {
@@ -267,7 +278,9 @@ mod tests {
         };
         let texts = [vec![0, 9, 1], vec![0, 5, 6, 7, 8, 1]];
         let expected = |pad| Tensor::from_slice(&[0i64, 9, 1, pad, 0, 5, 6, 1]).view([2, 4]);
-        assert_eq!(config.pack(&texts, None), expected(2));
-        assert_eq!(config.pack(&texts, Some(3)), expected(3));
+        assert_eq!(config.pack(&texts, None, 4), expected(2));
+        assert_eq!(config.pack(&texts, Some(3), 4), expected(3));
+        let mask = Tensor::from_slice(&[1i64, 1, 1, 0, 1, 1, 1, 1]).view([2, 4]);
+        assert_eq!(ClipTextConfig::padding_mask(&texts, 4), mask);
     }
 }
