@@ -24,6 +24,8 @@ pub struct ModelCard {
     pub parameters: u64,
     /// What the model runs on.
     pub device: String,
+    /// Whether it has a preference adapter; without one it draws without profiles only.
+    pub preference_adapter: bool,
     /// Width and height of a picture in pixels.
     pub picture_size: u32,
     /// Most characters of a prompt.

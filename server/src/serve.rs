@@ -10,7 +10,8 @@ use std::{
 use anyhow::{Context, bail};
 use axum::Router;
 use predilect_model::{
-    engine::{Engine, EngineConfig},
+    engine::{Engine, EngineConfig, ModelInfo},
+    memory::{gib, peak_resident_bytes},
     preference::pair_bank::PairBank,
 };
 use tokio::{net::TcpListener, task::JoinSet};
@@ -176,7 +177,27 @@ async fn load_engine(config: &Config) -> anyhow::Result<Engine> {
     };
     let folder = engine.model_dir.display().to_string();
     tracing::info!(folder, "loading the model");
-    tokio::task::spawn_blocking(move || Engine::start(engine))
+    let engine = tokio::task::spawn_blocking(move || Engine::start(engine))
         .await?
-        .with_context(|| format!("cannot load the model in {folder}"))
+        .with_context(|| format!("cannot load the model in {folder}"))?;
+    tell_of(engine.info());
+    Ok(engine)
+}
+
+/// Logs what was loaded and what it took.
+fn tell_of(model: &ModelInfo) {
+    let peak = peak_resident_bytes().map(|bytes| format!("{:.2} GiB", gib(bytes)));
+    tracing::info!(
+        name = model.name,
+        parameters = model.parameters,
+        device = model.device,
+        peak_memory = peak.unwrap_or_else(|| "unknown".into()),
+        "the model is loaded"
+    );
+    if !model.preference_adapter {
+        tracing::warn!(
+            "the model has no preference adapter, so it draws its base model's pictures only: \
+             profiles can be made, and a drawing for one is refused"
+        );
+    }
 }

@@ -21,7 +21,7 @@ use tracing_subscriber::EnvFilter;
 #[command(after_help = "Examples:\n  \
     predilect serve\n  \
     predilect serve --listen 0.0.0.0:80 --data-dir /var/lib/predilect\n  \
-    PREDILECT_DEVICE=cuda:0 predilect serve --model-dir ~/models/stable-cascade\n\n\
+    PREDILECT_DEVICE=cuda:0 predilect serve --model-dir ~/models\n\n\
     RUST_LOG says how much is logged: RUST_LOG=debug predilect serve")]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -8,7 +8,8 @@ use super::{LocateError, locate};
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelConfig {
-    /// Folder of the weights [default: assets/mini of the working directory or the checkout].
+    /// Folder of the weights, or of the published models' repositories as they are on the hub
+    /// [default: assets/mini of the working directory or the checkout].
     #[arg(long, env = "PREDILECT_MODEL_DIR", value_name = "FOLDER")]
     pub model_dir: Option<PathBuf>,
 

@@ -13,6 +13,7 @@ mod crash;
 mod events;
 mod generations;
 mod health;
+mod hub_layout;
 mod images;
 mod model;
 mod openapi;

@@ -36,16 +36,17 @@ pub(crate) fn model_folder() -> PathBuf {
 /// One model for all tests, because they all run in one process.
 fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    let start = || {
-        let config = EngineConfig {
-            device: DeviceChoice::Cpu,
-            dtype: DtypeChoice::F32,
-            threads: Some(1),
-            ..EngineConfig::new(model_folder())
-        };
-        Engine::start(config).unwrap()
+    ENGINE.get_or_init(|| start_engine(&model_folder())).clone()
+}
+
+fn start_engine(model: &Path) -> Engine {
+    let config = EngineConfig {
+        device: DeviceChoice::Cpu,
+        dtype: DtypeChoice::F32,
+        threads: Some(1),
+        ..EngineConfig::new(model)
     };
-    ENGINE.get_or_init(start).clone()
+    Engine::start(config).unwrap()
 }
 
 /// A bank of noise: what is in the pictures doesn't matter to the routes.
@@ -86,10 +87,21 @@ impl TestServer {
         Self::start_in(folder, change).await
     }
 
+    /// With another model than the one that ships.
+    pub(crate) async fn start_drawing_with(model: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_bank(&folder.path().join("pairs"));
+        Self::start_on(start_engine(model), folder, |_| {}).await
+    }
+
     async fn start_in(folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(engine(), folder, change).await
+    }
+
+    async fn start_on(engine: Engine, folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(folder.path());
         change(&mut config);
-        let server = Server::with_engine(&config, engine()).await.unwrap();
+        let server = Server::with_engine(&config, engine).await.unwrap();
         let listener = TcpListener::bind(config.http.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let setup_token = server.setup_token();
