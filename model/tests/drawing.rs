@@ -256,5 +256,9 @@ fn a_damaged_or_foreign_folder_is_named() {
     std::fs::copy(folder.weights_file(Component::Prior), &file).unwrap();
     let error = start().map(drop).unwrap_err();
     assert!(matches!(error, EngineError::Pipeline(_)), "{error}");
-    assert!(error.to_string().contains("tensor"), "{error}");
+    let error = error.to_string();
+    assert!(
+        error.contains("tensor") && error.contains("decoder"),
+        "{error}"
+    );
 }

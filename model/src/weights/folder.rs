@@ -270,8 +270,10 @@ impl ModelFolder {
         C: serde::de::DeserializeOwned,
     {
         let config = self.config(component)?;
-        let files = Checkpoint::open_in(&self.component(component), component.stem(), kind)?;
-        files.network(config, kind, device, build)
+        let dir = self.component(component);
+        let files = Checkpoint::open_in(&dir, component.stem(), kind)?;
+        let network = files.network(config, kind, device, build);
+        network.map_err(|error| error.about(&dir))
     }
 }
 

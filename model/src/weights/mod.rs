@@ -81,6 +81,33 @@ pub enum WeightsError {
     /// The files hold tensors that the network does not use.
     #[error("the weights hold tensors that the configuration has no place for: {0}")]
     Unexpected(String),
+    /// The weights of one of several networks do not fit.
+    #[error("{folder}: {problem}")]
+    Network {
+        /// The network's folder.
+        folder: PathBuf,
+        /// What is wrong.
+        problem: Box<WeightsError>,
+    },
+}
+
+impl WeightsError {
+    /// The error with the folder of the network that it is about, where it does not say itself.
+    fn about(self, folder: &Path) -> Self {
+        match self {
+            Self::Config { path, reason } if path.parent() == Some(Path::new("")) => Self::Config {
+                path: folder.join(path),
+                reason,
+            },
+            Self::Missing(_) | Self::Shape { .. } | Self::Dtype { .. } | Self::Unexpected(_) => {
+                Self::Network {
+                    folder: folder.to_owned(),
+                    problem: Box::new(self),
+                }
+            }
+            other => other,
+        }
+    }
 }
 
 /// The folders in `dir` that are not hidden, in the order of their names.
