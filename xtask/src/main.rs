@@ -6,6 +6,7 @@
 
 mod check;
 mod checkout;
+mod full_size;
 mod program;
 mod serve;
 mod setup;
@@ -35,6 +36,10 @@ enum Task {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Set up and build, then compare networks of the published sizes with the reference libraries
+    ///
+    /// Random weights, so nothing is downloaded. It takes about 6 GB of disk and of memory.
+    CheckFullSize(full_size::Arguments),
     /// Set up, then format check, lints, docs, unit, HTTP and browser tests
     Test,
 }
@@ -44,6 +49,9 @@ fn main() -> ExitCode {
         Task::Setup => setup::for_tests(&checkout).map(|()| ExitCode::SUCCESS),
         Task::BuildWeb => web::set_up_and_build(&checkout).map(|_| ExitCode::SUCCESS),
         Task::Run { args } => serve::run(&checkout, &args).map(|()| ExitCode::SUCCESS),
+        Task::CheckFullSize(arguments) => {
+            full_size::run(&checkout, &arguments).map(|()| ExitCode::SUCCESS)
+        }
         Task::Test => check::run(&checkout),
     });
     outcome.unwrap_or_else(|error| {

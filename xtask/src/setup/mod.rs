@@ -18,9 +18,17 @@ use wasm::WasmToolchain;
 /// # Errors
 /// When something is missing that only the user can bring; the error says the command.
 pub(crate) fn for_serving(checkout: &Checkout) -> Result<WasmToolchain> {
-    system::ensure(&system::for_serving())?;
-    libtorch::ensure(checkout)?;
+    for_the_program(checkout)?;
     for_the_page(checkout)
+}
+
+/// What building the program needs.
+///
+/// # Errors
+/// As [`for_serving`].
+pub(crate) fn for_the_program(checkout: &Checkout) -> Result<()> {
+    system::ensure(&system::for_serving())?;
+    libtorch::ensure(checkout)
 }
 
 /// What building the page needs; returns the compiler for it.
