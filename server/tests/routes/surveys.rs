@@ -1,6 +1,8 @@
 use std::io::Cursor;
 
-use predilect_api::{BlindItem, Survey, SurveyProgress, SurveyResults, SurveyState};
+use predilect_api::{
+    BlindItem, Generation, GenerationList, Survey, SurveyProgress, SurveyResults, SurveyState,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use zip::ZipArchive;
@@ -98,6 +100,19 @@ async fn export(admin: &Person, survey: &Survey, format: &str) -> String {
 }
 
 /// The side of the picture that an admin knows to be of this arm.
+/// The pictures of the arm `guided`, as participants see them, by the number in their prompt.
+async fn guided_pictures(admin: &Person, items: usize) -> Vec<Vec<u8>> {
+    let drawn: GenerationList = admin.get("/api/v1/generations?limit=100").await.read();
+    let mut pictures = vec![];
+    for n in 0..items {
+        let prompt = format!("dog {n}");
+        let guided = |g: &&Generation| g.prompt == prompt && g.guidance == 4.0;
+        let url = &drawn.generations.iter().find(guided).unwrap().images[0].url;
+        pictures.push(admin.get(&format!("{url}?format=webp")).await.body);
+    }
+    pictures
+}
+
 async fn side_of(person: &Person, item: &BlindItem, known: &[u8]) -> &'static str {
     let left = person.get(&item.left).await.expect_status(StatusCode::OK);
     if left.body == known { "left" } else { "right" }
@@ -343,12 +358,7 @@ async fn known_votes_come_back_as_results_and_exports() {
         [true, true, false, true],
         [true, true, true, false],
     ];
-    let mut guided = vec![];
-    for n in 0..4 {
-        let body = json!({"prompt": format!("dog {n}"), "steps": 1, "seed": n, "guidance": 4});
-        let url = admin.drawn(&body).await.images.remove(0).url;
-        guided.push(admin.get(&format!("{url}?format=webp")).await.body);
-    }
+    let guided = guided_pictures(&admin, 4).await;
     for row in wins {
         let person = server.person().await;
         for _ in 0..4 {
