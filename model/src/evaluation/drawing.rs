@@ -41,6 +41,9 @@ pub enum EvaluationError {
         "the judge does not know the subject {0}: train it on this set with predilect train judge"
     )]
     UnknownSubject(String),
+    /// Distances need pictures on both sides.
+    #[error("the set has {0} subjects to compare, two are needed on both sides of the split")]
+    TooFewSubjects(usize),
     /// A sheet cannot be written.
     #[error(transparent)]
     Sheet(#[from] TrainError),

@@ -35,6 +35,8 @@ pub struct JudgeConfig {
 
 /// Class scores of a batch.
 pub struct Verdicts {
+    /// `[B, summary]`, what both are read from.
+    pub summary: Tensor,
     /// `[B, subjects]` logits.
     pub subjects: Tensor,
     /// `[B, styles]` logits.
@@ -119,6 +121,7 @@ impl Judge {
         let summary = self.summary.forward(&positions.flatten(1, -1));
         let summary = self.summary_norm.forward(&summary, train);
         Verdicts {
+            summary: summary.to_kind(Kind::Float),
             subjects: self.subject_head.forward(&summary).to_kind(Kind::Float),
             styles: self.style_head.forward(&summary).to_kind(Kind::Float),
         }
@@ -126,23 +129,43 @@ impl Judge {
 
     /// Codes of the `count` likeliest subjects of each picture, likeliest first.
     pub fn subjects_of(&self, pictures: &[RgbImage], count: usize) -> Vec<Vec<&str>> {
-        let mut named = Vec::with_capacity(pictures.len());
-        for chunk in pictures.chunks(64) {
-            let references: Vec<&RgbImage> = chunk.iter().collect();
+        let code = |class: i64| self.config.subjects[class as usize].as_str();
+        let named = |verdicts: Verdicts| {
+            let (_, best) = verdicts.subjects.topk(count as i64, 1, true, true);
+            let best = Vec::<Vec<i64>>::try_from(best).expect("classes are whole numbers");
+            best.into_iter()
+                .map(|row| row.into_iter().map(code).collect())
+        };
+        self.verdicts(pictures).flat_map(named).collect()
+    }
+
+    /// The likeliest style of each picture, as a place in the configuration's list.
+    pub fn styles_of(&self, pictures: &[RgbImage]) -> Vec<usize> {
+        let named = |verdicts: Verdicts| {
+            let best = Vec::<i64>::try_from(verdicts.styles.argmax(1, false));
+            let best = best.expect("classes are whole numbers");
+            best.into_iter().map(|class| class as usize)
+        };
+        self.verdicts(pictures).flat_map(named).collect()
+    }
+
+    /// What the verdicts of each picture are read from, `[pictures, summary]` f32.
+    ///
+    /// # Panics
+    /// Without pictures.
+    pub fn features(&self, pictures: &[RgbImage]) -> Tensor {
+        let summaries = self.verdicts(pictures).map(|verdicts| verdicts.summary);
+        Tensor::cat(&summaries.collect::<Vec<_>>(), 0)
+    }
+
+    /// The verdicts on these pictures, some at a time.
+    fn verdicts(&self, pictures: &[RgbImage]) -> impl Iterator<Item = Verdicts> {
+        pictures.chunks(64).map(|block| {
+            let block: Vec<&RgbImage> = block.iter().collect();
             let device = self.subject_head.weight.device();
-            let batch = pictures_to_tensor(&references).to_device(device);
-            let logits = tch::no_grad(|| self.forward(&batch, false).subjects);
-            let (_, best) = logits.topk(count as i64, 1, true, true);
-            for row in 0..chunk.len() as i64 {
-                let class = |rank: usize| best.int64_value(&[row, rank as i64]) as usize;
-                named.push(
-                    (0..count)
-                        .map(|rank| self.config.subjects[class(rank)].as_str())
-                        .collect(),
-                );
-            }
-        }
-        named
+            let block = pictures_to_tensor(&block).to_device(device);
+            tch::no_grad(|| self.forward(&block, false))
+        })
     }
 }
 

@@ -183,7 +183,7 @@ fn name(
 }
 
 /// One real picture of the subject, in a style that the seed chooses.
-fn rendering(artwork: &Artwork, subject: usize, seed: u64) -> RgbImage {
+pub(super) fn rendering(artwork: &Artwork, subject: usize, seed: u64) -> RgbImage {
     let of_subject: Vec<usize> = (0..artwork.len())
         .filter(|&i| artwork.picture(i).subject == subject)
         .collect();

@@ -1,0 +1,141 @@
+//! `predilect eval winrate`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use predilect_model::evaluation::population::Population;
+use predilect_model::evaluation::winrate::{Arm, WinRate, WinRateConfig, win_rates};
+
+use super::{ModelArgs, pairs_to_choose_from, write_report};
+
+#[derive(Args)]
+pub(super) struct WinrateArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The people, as `predilect users sample` writes them
+    #[arg(long, value_name = "FILE")]
+    users: PathBuf,
+    /// What to draw for them: a prompt a line
+    #[arg(long, value_name = "FILE")]
+    prompts: PathBuf,
+    /// The bank that they choose from; it has to be drawn by this model
+    #[arg(long, value_name = "FOLDER", default_value = "assets/pairs")]
+    pairs: PathBuf,
+    /// What to compare with the personalised pictures
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "base,population,mismatched"
+    )]
+    arms: Vec<ArmArg>,
+    /// Which pairs people see, and every picture's seed
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Also say how much there is to win: what would be won by picking among this many pictures
+    /// of the base model, knowing the person or the same four answers (64 is usual)
+    #[arg(long, value_name = "PICTURES", value_parser = clap::value_parser!(u16).range(1..))]
+    best_of: Option<u16>,
+    /// Keep every picture here, with a manifest
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
+    /// Print the whole report as JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ArmArg {
+    /// What is drawn without any taste.
+    Base,
+    /// What is drawn for everybody at once.
+    Population,
+    /// What is drawn for somebody else.
+    Mismatched,
+}
+
+impl From<ArmArg> for Arm {
+    fn from(arm: ArmArg) -> Self {
+        match arm {
+            ArmArg::Base => Self::Base,
+            ArmArg::Population => Self::Population,
+            ArmArg::Mismatched => Self::Mismatched,
+        }
+    }
+}
+
+pub(super) fn run(args: WinrateArgs) -> anyhow::Result<()> {
+    let population = Population::read(&args.users)?;
+    let text = std::fs::read_to_string(&args.prompts)
+        .with_context(|| format!("{}", args.prompts.display()))?;
+    let prompts: Vec<String> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect();
+    ensure!(
+        !prompts.is_empty(),
+        "{} has no prompt: it needs one a line",
+        args.prompts.display()
+    );
+    let engine = args.model.engine()?;
+    let choices = pairs_to_choose_from(&engine, &args.pairs)?;
+    let opponents: Vec<Arm> = args.arms.into_iter().map(Arm::from).collect();
+    let config = WinRateConfig {
+        population: &population,
+        choices: &choices,
+        prompts: &prompts,
+        opponents: &opponents,
+        seed: args.seed,
+        best_of: args.best_of.map(usize::from),
+        save: args.save.as_deref(),
+    };
+    let people = population.people.len();
+    let report = win_rates(&engine, &config, &mut |done| {
+        eprint!("\rperson {done} of {people}");
+    })?;
+    eprintln!();
+    if let Some(folder) = &args.save {
+        write_report(folder, "manifest", &report)?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(());
+    }
+    for (judged, rates) in [
+        ("utility", &report.by_utility),
+        ("answers", &report.by_answers),
+    ] {
+        for rate in rates {
+            println!(
+                "by {judged}, against {:<10}  {}",
+                rate.opponent.as_str(),
+                in_words(rate)
+            );
+        }
+    }
+    if let Some(ceilings) = &report.ceilings {
+        println!(
+            "the best of {} base pictures, against base:",
+            ceilings.best_of
+        );
+        println!("  knowing the person        {}", in_words(&ceilings.oracle));
+        println!("  knowing the four answers  {}", in_words(&ceilings.bayes));
+    }
+    Ok(())
+}
+
+fn in_words(rate: &WinRate) -> String {
+    let by_person = rate.by_person.map_or_else(String::new, |interval| {
+        let (low, high) = (100.0 * interval.low, 100.0 * interval.high);
+        format!("; by person {low:.1} to {high:.1} %")
+    });
+    format!(
+        "{:.1} % of {} (ties {}{by_person})",
+        100.0 * rate.rate,
+        rate.n,
+        rate.ties
+    )
+}
