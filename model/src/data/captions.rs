@@ -2,16 +2,35 @@
 use rand::{Rng, RngExt};
 
 use super::artwork::{Style, Subject};
+use super::colours::NamedColour;
 use super::variant::Variant;
 
+/// What a caption says besides the subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// The style.
+    pub style: bool,
+    /// What was changed in the picture.
+    pub changes: bool,
+}
+
+impl Said {
+    /// Each in half of the captions, so that what stays unsaid is left for a person's taste to
+    /// explain.
+    pub fn draw<R: Rng + ?Sized>(rng: &mut R) -> Self {
+        Self {
+            style: rng.random_bool(0.5),
+            changes: rng.random_bool(0.5),
+        }
+    }
+}
+
 /// A caption for a picture of `subject` in `style`, changed as `variant` says.
-///
-/// Style words appear in half of the captions and changes are said in half of them, so that
-/// what stays unsaid is left for a person's taste to explain.
 pub fn caption<R: Rng + ?Sized>(
     subject: &Subject,
     style: &Style,
     variant: &Variant,
+    said: Said,
     rng: &mut R,
 ) -> String {
     let name = name(subject, rng);
@@ -19,7 +38,7 @@ pub fn caption<R: Rng + ?Sized>(
         0 => name.to_owned(),
         _ => with_article(name),
     };
-    let mut text = match (rng.random_bool(0.5), pick(&style.words, rng)) {
+    let mut text = match (said.style, pick(&style.words, rng)) {
         (true, Some(words)) => match rng.random_range(0..4) {
             0 => format!("{thing}, {words}"),
             1 => format!("{words}, {thing}"),
@@ -32,7 +51,7 @@ pub fn caption<R: Rng + ?Sized>(
             _ => thing,
         },
     };
-    if rng.random_bool(0.5) {
+    if said.changes {
         if let Some(tint) = variant.tint {
             text = format!("{text} in {}", tint.name);
         }
@@ -43,11 +62,26 @@ pub fn caption<R: Rng + ?Sized>(
             None if rng.random_bool(0.2) => text.push_str(" on a white background"),
             None => {}
         }
-        if variant.scale < 0.75 {
+        if is_small(variant) {
             text.push_str(", small");
         }
     }
     text
+}
+
+/// Whether captions say the same of what was changed in two pictures of one subject.
+pub fn said_alike(one: &Variant, other: &Variant) -> bool {
+    let words = |variant: &Variant| {
+        let name = |colour: Option<&'static NamedColour>| colour.map(|colour| colour.name);
+        let colours = (name(variant.tint), name(variant.background));
+        (colours, is_small(variant))
+    };
+    words(one) == words(other)
+}
+
+/// Whether a caption that says the changes calls the picture small.
+fn is_small(variant: &Variant) -> bool {
+    variant.scale < 0.75
 }
 
 /// The label, or in some of the captions a synonym.
@@ -112,7 +146,10 @@ mod tests {
         let (subject, style) = apple();
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         (0..4000)
-            .map(|_| caption(&subject, &style, &variant, &mut rng))
+            .map(|_| {
+                let said = Said::draw(&mut rng);
+                caption(&subject, &style, &variant, said, &mut rng)
+            })
             .collect()
     }
 
@@ -138,6 +175,33 @@ mod tests {
         let captions = many(variant);
         assert!((share(&captions, "3d render") - 0.5).abs() < 0.05);
         assert!((share(&captions, "on a blue background") - 0.5).abs() < 0.05);
+    }
+
+    #[test]
+    fn what_is_left_unsaid_shows_in_no_caption() {
+        let (subject, style) = apple();
+        let blue = Variant {
+            background: Some(&COLOURS[5]),
+            ..Variant::PLAIN
+        };
+        let said = Said {
+            style: false,
+            changes: false,
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for _ in 0..200 {
+            let text = caption(&subject, &style, &blue, said, &mut rng);
+            assert!(
+                !text.contains("3d") && !text.contains("background"),
+                "{text}"
+            );
+        }
+        let turned = Variant {
+            hue_degrees: 90.0,
+            ..blue
+        };
+        assert!(said_alike(&blue, &turned));
+        assert!(!said_alike(&blue, &Variant::PLAIN));
     }
 
     #[test]

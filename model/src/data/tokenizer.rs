@@ -11,7 +11,7 @@ use tokenizers::{AddedToken, TokenizerImpl};
 
 use super::DataError;
 use super::artwork::Artwork;
-use super::captions::caption;
+use super::captions::{Said, caption};
 use super::split::Split;
 use super::variant::Variant;
 use crate::evaluation::taste;
@@ -70,7 +70,8 @@ pub fn training_texts(artwork: &Artwork) -> Vec<String> {
         for k in 0..VARIANTS {
             let (subject, style) = (artwork.subject_of(i), artwork.style_of(i));
             let variant = Variant::draw(i as u64, k, style.mono);
-            texts.push(caption(subject, style, &variant, &mut rng));
+            let said = Said::draw(&mut rng);
+            texts.push(caption(subject, style, &variant, said, &mut rng));
         }
     }
     // Often enough that their words become single tokens beside tens of thousands of captions.

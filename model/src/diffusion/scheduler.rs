@@ -112,6 +112,13 @@ impl DdpmWuerstchenScheduler {
         }
     }
 
+    /// As [`Self::target`], where `noised` is given instead of the noise between it and `samples`.
+    pub fn target_between(&self, samples: &Tensor, noised: &Tensor, t: &Tensor) -> Tensor {
+        let alpha = broadcast(&self.alpha_cumprod(t), samples);
+        let noise = (noised - alpha.sqrt() * samples) / complement(&alpha).sqrt();
+        self.target(samples, &noise, t)
+    }
+
     /// The noise that a network's output for `noised` (`[B, …]`) at `t` (`[B]`) predicts.
     pub fn epsilon(&self, output: &Tensor, noised: &Tensor, t: &Tensor) -> Tensor {
         match self.config.prediction_type {

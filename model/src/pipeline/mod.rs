@@ -165,6 +165,14 @@ impl Pipeline {
     /// # Errors
     /// When the text encoder does not take the tokens.
     pub fn encode_texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<TextCondition, PipelineError> {
+        tch::no_grad(|| self.encode_texts_with_gradient(texts))
+    }
+
+    /// As [`Self::encode_texts`], for a training of the text encoder.
+    pub(crate) fn encode_texts_with_gradient<S: AsRef<str>>(
+        &self,
+        texts: &[S],
+    ) -> Result<TextCondition, PipelineError> {
         let failed = |e: &dyn std::fmt::Display| PipelineError::Text(e.to_string());
         let ids: Vec<Vec<i64>> = texts
             .iter()
@@ -180,8 +188,8 @@ impl Pipeline {
         });
         let ids = config.pack(&ids, self.tokenizer.pad(), length);
         let ids = ids.to_device(self.device);
-        let output = tch::no_grad(|| self.text_encoder.forward(&ids, mask.as_ref()))
-            .map_err(|e| failed(&e))?;
+        let output = self.text_encoder.forward(&ids, mask.as_ref());
+        let output = output.map_err(|e| failed(&e))?;
         let tokens = output
             .hidden_states
             .last()
@@ -192,8 +200,8 @@ impl Pipeline {
         })
     }
 
-    /// The prior's prediction without guidance: `latents` `[B, c, h, w]`, `t` `[B]`,
-    /// preference tokens `[B, n, d]` where there are any. `[B, c, h, w]`.
+    /// The prior's prediction without guidance: `latents` `[B, c, h, w]`, `t` `[B]`, texts one
+    /// a sample or one for each `n` that follow one another, preference tokens `[B, n, d]` where there are any. `[B, c, h, w]`.
     pub fn prior_forward(
         &self,
         latents: &Tensor,
@@ -201,9 +209,9 @@ impl Pipeline {
         text: &TextCondition,
         preference: Option<&Tensor>,
     ) -> Tensor {
-        let batch = latents.size()[0];
+        let texts = text.pooled.size()[0];
         let channels = self.prior.config().clip_image_in_channels.unwrap_or(0);
-        let no_image = Tensor::zeros([batch, 1, channels], (self.kind, self.device));
+        let no_image = Tensor::zeros([texts, 1, channels], (self.kind, self.device));
         let input = StableCascadeInput {
             timestep_ratio: Some(t),
             clip_text_pooled: Some(&text.pooled),

@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 use super::pictures::{PictureBank, Row};
 use super::{Metrics, Stage, StepContext, TrainError};
 use crate::data::artwork::Artwork;
-use crate::data::captions::caption;
+use crate::data::captions::{Said, caption};
 use crate::data::tokenizer::Tokenizer;
 use crate::diffusion::Noise;
 use crate::networks::clip::ClipTextModelWithProjection;
@@ -82,7 +82,8 @@ impl Clip {
             artwork.subject_of(row.picture),
             artwork.style_of(row.picture),
         );
-        caption(subject, style, &row.variant, noise.rng())
+        let said = Said::draw(noise.rng());
+        caption(subject, style, &row.variant, said, noise.rng())
     }
 
     /// Captions to unit vectors, `[n, c]` f32.

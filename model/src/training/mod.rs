@@ -1,9 +1,11 @@
 //! Training: a stage says what one step is; the trainer does all else.
 
+mod captioned_latents;
 mod clip;
 mod judge;
 mod optimizer;
 mod pictures;
+mod posterior;
 mod preference;
 mod preference_people;
 mod preference_pool;

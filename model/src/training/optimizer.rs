@@ -29,11 +29,21 @@ impl Default for OptimizerOptions {
     }
 }
 
+/// Parameters that are stepped together.
+struct Group {
+    /// Share of the learning rate.
+    lr_scale: f64,
+    weight_decay: f64,
+    /// Places among all parameters.
+    members: Vec<usize>,
+}
+
 /// The parameters that the network computes with (any dtype), their f32 masters, moments
 /// and averages. Buffers (running statistics) are kept and averaged but not stepped.
 pub struct Optimizer {
     options: OptimizerOptions,
     names: Vec<String>,
+    groups: Vec<Group>,
     params: Vec<Tensor>,
     masters: Vec<Tensor>,
     exp_avg: Vec<Tensor>,
@@ -44,11 +54,16 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// Takes over these parameters, which from now on require gradients.
-    pub fn new(parameters: Vec<Parameter>, options: OptimizerOptions) -> Self {
+    /// Takes over these parameters, which from now on require gradients; `lr_scale` tells at which
+    /// share of the learning rate the one of a name learns.
+    pub fn new(
+        parameters: Vec<Parameter>,
+        options: OptimizerOptions,
+        lr_scale: impl Fn(&str) -> f64,
+    ) -> Self {
         let (trained, buffers): (Vec<_>, Vec<_>) =
             parameters.into_iter().partition(|p| p.trainable);
-        let names = trained.iter().map(|p| p.name.clone()).collect();
+        let names: Vec<String> = trained.iter().map(|p| p.name.clone()).collect();
         let params: Vec<Tensor> = trained
             .iter()
             .map(|p| p.tensor.set_requires_grad(true))
@@ -63,12 +78,32 @@ impl Optimizer {
             .iter()
             .map(|m| Tensor::zeros([] as [i64; 0], (Kind::Float, m.device())))
             .collect();
+        let mut groups: Vec<Group> = Vec::new();
+        for (i, (name, master)) in names.iter().zip(&masters).enumerate() {
+            let lr_scale = lr_scale(name);
+            let weight_decay = match master.dim() >= 2 {
+                true => options.weight_decay,
+                false => 0.0,
+            };
+            let alike = |group: &&mut Group| {
+                group.lr_scale == lr_scale && group.weight_decay == weight_decay
+            };
+            match groups.iter_mut().find(alike) {
+                Some(group) => group.members.push(i),
+                None => groups.push(Group {
+                    lr_scale,
+                    weight_decay,
+                    members: vec![i],
+                }),
+            }
+        }
         Self {
             exp_avg: zeros(),
             exp_avg_sq: zeros(),
             ema: masters.iter().map(Tensor::copy).collect(),
             steps,
             buffers: buffers.into_iter().map(|p| (p.name, p.tensor)).collect(),
+            groups,
             names,
             params,
             masters,
@@ -103,8 +138,8 @@ impl Optimizer {
                 .double_value(&[]);
             if norm.is_finite() {
                 let scale = (self.options.max_grad_norm / (norm + 1e-6)).min(1.0);
-                for (decayed, decay) in [(true, self.options.weight_decay), (false, 0.0)] {
-                    self.step_group(&grads, scale, lr, |p| (p.dim() >= 2) == decayed, decay);
+                for group in &self.groups {
+                    self.step_group(group, &grads, scale, lr);
                 }
             }
             for param in &mut self.params {
@@ -127,17 +162,10 @@ impl Optimizer {
     }
 
     /// Steps those parameters with a gradient that belong to the group.
-    fn step_group(
-        &self,
-        grads: &[(usize, Tensor)],
-        scale: f64,
-        lr: f64,
-        belongs: impl Fn(&Tensor) -> bool,
-        weight_decay: f64,
-    ) {
+    fn step_group(&self, group: &Group, grads: &[(usize, Tensor)], scale: f64, lr: f64) {
         let members: Vec<&(usize, Tensor)> = grads
             .iter()
-            .filter(|(i, _)| belongs(&self.params[*i]))
+            .filter(|(i, _)| group.members.contains(i))
             .collect();
         if members.is_empty() {
             return;
@@ -155,10 +183,10 @@ impl Optimizer {
             steps: &pick(&self.steps),
         };
         let adamw = AdamW {
-            lr,
+            lr: lr * group.lr_scale,
             beta1: self.options.betas.0,
             beta2: self.options.betas.1,
-            weight_decay,
+            weight_decay: group.weight_decay,
             eps: 1e-8,
         };
         fused_adamw(&state, adamw);
@@ -252,4 +280,30 @@ fn copy_from(checkpoint: &Checkpoint, name: &str, into: &mut Tensor) -> Result<(
     let tensor = checkpoint.tensor(name, into.device())?;
     tch::no_grad(|| into.copy_(&tensor));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_learn_at_their_share_of_the_rate() {
+        let parameter = |name: &str| Parameter {
+            name: name.into(),
+            tensor: Tensor::zeros([2, 2], (Kind::Float, Device::Cpu)),
+            trainable: true,
+        };
+        let parameters = vec![parameter("slow/weight"), parameter("weight")];
+        let of_both: Vec<Tensor> = parameters
+            .iter()
+            .map(|parameter| parameter.tensor.shallow_clone())
+            .collect();
+        let share = |name: &str| if name.starts_with("slow/") { 0.1 } else { 1.0 };
+        let mut optimizer = Optimizer::new(parameters, OptimizerOptions::default(), share);
+        (&of_both[0] + &of_both[1]).sum(Kind::Float).backward();
+        optimizer.step(0.01, 0);
+        let moved = |tensor: &Tensor| tensor.abs().mean(Kind::Float).double_value(&[]);
+        assert!((moved(&of_both[1]) - 0.01).abs() < 1e-5);
+        assert!((moved(&of_both[0]) - 0.001).abs() < 1e-6);
+    }
 }

@@ -33,10 +33,6 @@ const DROP_PREFERENCE: f64 = 0.1;
 /// Half of the timesteps are above 0.75, where a picture's style is decided, as in Stage C.
 const LEAN: f32 = 2.0;
 
-/// Weight of the favourite's own error beside DPO, as a share of the weight that DPO gives it
-/// while it tells nothing yet.
-const SFT_SHARE: f64 = 1.0;
-
 /// What preference attention is trained to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Objective {
@@ -235,7 +231,8 @@ impl Stage for Preference {
         let excess = excess.chunk(sides.len() as i64, 0);
         let favourite = excess[0].mean(Kind::Float);
         let mut metrics = vec![("favourite", favourite.shallow_clone())];
-        let sft = &favourite * (SFT_SHARE * 0.25 * parts.beta);
+        // As much as DPO weighs it while it tells nothing yet: β/2 · σ(0).
+        let sft = &favourite * (0.25 * parts.beta);
         let loss = match excess.get(1) {
             None => sft,
             Some(other) => {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use image::RgbImage;
 use rand::seq::SliceRandom;
+use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
@@ -40,21 +41,39 @@ pub(super) struct PicturePool {
     latents: Tensor,
 }
 
+/// The tensor of a pool's file that says what drew it.
+const ORIGIN: &str = "origin";
+
+/// What a pool's pictures follow from, as a SHA-256 `[32]` u8.
+fn origin(weights: &str, prompts: &[String], size: PoolSize) -> Tensor {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{weights}\n{size:?}\n{}", prompts.join("\n")));
+    Tensor::from_slice(&hasher.finalize()[..])
+}
+
 /// Variants of a picture of the artwork: other backgrounds, places and sizes.
 const VARIANTS: usize = 3;
 
 impl PicturePool {
-    /// Draws the pool, or takes it from `file` where it was drawn before from the same
-    /// prompts; progress goes to standard error. `None` when `stop` was set meanwhile.
+    /// Draws the pool by a pipeline whose weights have this hash, or takes it from `file` where
+    /// the same weights drew it before from the same prompts; progress goes to standard error.
+    /// `None` when `stop` was set meanwhile.
     pub(super) fn draw(
-        pipeline: &Pipeline,
+        (pipeline, weights): (&Pipeline, &str),
         prompts: Vec<String>,
         size: PoolSize,
         file: &Path,
         stop: &AtomicBool,
     ) -> Result<Option<Self>, TrainError> {
+        let origin = origin(weights, &prompts, size);
         if file.exists() {
-            return Self::open(prompts, size.seeds, file, pipeline.device).map(Some);
+            let checkpoint = Checkpoint::open(&[file.to_owned()])?;
+            if checkpoint.names().any(|name| name == ORIGIN)
+                && checkpoint.tensor(ORIGIN, Device::Cpu)? == origin
+            {
+                return Self::read(&checkpoint, prompts, pipeline.device).map(Some);
+            }
+            eprintln!("preference: other weights or prompts than before, pictures are drawn anew");
         }
         let no_text = Rc::new(pipeline.encode_texts(&[""])?);
         let (mut latents, mut pictures) = (Vec::new(), Vec::new());
@@ -94,31 +113,26 @@ impl PicturePool {
             .round()
             .to_kind(Kind::Uint8);
         let latents = Tensor::cat(&latents, 0);
-        save(file, [("latents", &latents), ("pixels", &pixels)])?;
+        let tensors = [
+            ("latents", &latents),
+            ("pixels", &pixels),
+            (ORIGIN, &origin),
+        ];
+        save(file, tensors)?;
         Ok(Some(Self {
             choices: ChoicePool::new(prompts, pictures),
             latents: latents.to_device(pipeline.device),
         }))
     }
 
-    fn open(
+    fn read(
+        checkpoint: &Checkpoint,
         prompts: Vec<String>,
-        seeds: usize,
-        file: &Path,
         device: Device,
     ) -> Result<Self, TrainError> {
-        let checkpoint = Checkpoint::open(&[file.to_owned()])?;
         let latents = checkpoint.tensor("latents", device)?;
         let pixels = checkpoint.tensor("pixels", Device::Cpu)?;
         let pictures = tensor_to_pictures(&(pixels.to_kind(Kind::Float) / 255.0));
-        if pictures.len() != prompts.len() * seeds {
-            let file = file.display();
-            return Err(TrainError::Missing(format!(
-                "{file} holds {} pictures for {} prompts: remove it to draw them anew",
-                pictures.len(),
-                prompts.len()
-            )));
-        }
         Ok(Self {
             choices: ChoicePool::new(prompts, pictures),
             latents,

@@ -118,6 +118,9 @@ pub fn stage_c() -> StableCascadeUNetConfig {
     StableCascadeUNetConfig {
         in_channels: LATENT_CHANNELS,
         out_channels: LATENT_CHANNELS,
+        // Four tokens instead of 16: what a network of this size can remember follows from its
+        // parameters, and what it costs from its tokens.
+        patch_size: 2,
         conditioning_dim: 256,
         block_out_channels: vec![256, 256],
         num_attention_heads: vec![4, 4],
@@ -304,9 +307,9 @@ impl Preset {
             (Self::Cpu, StageName::Clip) => (45.0, 128, 1e-3, 2),
             (Self::Cpu, StageName::StageA) => (30.0, 8, 2e-3, 2),
             (Self::Cpu, StageName::StageB) => (150.0, 32, 1e-3, 2),
-            (Self::Cpu, StageName::StageC) => (180.0, 64, 1e-3, 3),
+            (Self::Cpu, StageName::StageC) => (180.0, 128, 1.5e-3, 3),
             (Self::Cpu, StageName::Vlm) => (30.0, 16, 1e-3, 2),
-            (Self::Cpu, StageName::Preference) => (30.0, 32, 1e-3, 1),
+            (Self::Cpu, StageName::Preference) => (10.0, 48, 1e-3, 1),
             (Self::Gpu, StageName::Judge) => (1.0, 256, 3e-3, 4),
             (Self::Gpu, StageName::Clip) => (2.0, 512, 1e-3, 4),
             (Self::Gpu, StageName::StageA) => (2.0, 128, 2e-3, 4),

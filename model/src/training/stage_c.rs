@@ -5,14 +5,14 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
-use super::pictures::{PictureBank, Row, write_sheet};
+use super::captioned_latents::CaptionedLatents;
+use super::pictures::write_sheet;
+use super::posterior::posterior_mean;
 use super::timesteps::timesteps;
 use super::whitening::whitening;
 use super::{Metrics, Stage, StepContext, TrainError};
-use crate::data::artwork::Artwork;
-use crate::data::captions::caption;
+use crate::data::captions::Said;
 use crate::diffusion::Noise;
-use crate::networks::latent_encoder::LatentEncoder;
 use crate::pipeline::{DrawingRequest, Pipeline, TextCondition, draw};
 use crate::weights::{Parameter, Params};
 
@@ -23,6 +23,19 @@ const DROP_TEXT: f32 = 0.1;
 const LEAN: f32 = 2.0;
 /// Pictures on a sample sheet.
 const SAMPLES: usize = 32;
+
+/// Samples of a batch that share a caption: what the text costs is paid once for all of them.
+const SHARED: usize = 4;
+/// Of the learning rate, what the text encoder learns at beside the prior: at the prior's own it
+/// lost what the prior had learned to listen to.
+const TEXT_LR: f64 = 0.1;
+/// Rows that the empty caption is taken to stand for, drawn anew each time: all of them cost too
+/// much.
+const ROWS_OF_NOTHING: usize = 128;
+/// Where the text encoder's names begin among the trained parameters.
+pub(super) const TEXT_ENCODER: &str = "text_encoder/";
+/// Captions that an evaluation asks the prior about.
+const ASKED: usize = 512;
 
 /// Captions that the text mappers' start is measured on.
 const MEASURED_CAPTIONS: usize = 2048;
@@ -39,44 +52,14 @@ pub(super) fn is_text_mapper(name: &str) -> bool {
     TEXT_MAPPERS.iter().any(of)
 }
 
-/// The latents of every row of a picture bank.
-pub(super) struct LatentBank {
-    pub(super) rows: Vec<Row>,
-    /// `[rows, c, h, w]` f32.
-    pub(super) latents: Tensor,
-}
-
-impl LatentBank {
-    /// Encodes a bank of pictures.
-    pub(super) fn encode(encoder: &LatentEncoder, pictures: &PictureBank, kind: Kind) -> Self {
-        let all: Vec<usize> = (0..pictures.len()).collect();
-        let encode = |rows: &[usize]| {
-            let latents = encoder.encode(&pictures.batch(rows, kind), false);
-            latents.to_kind(Kind::Float)
-        };
-        let blocks: Vec<Tensor> = tch::no_grad(|| all.chunks(128).map(encode).collect());
-        Self {
-            rows: all.iter().map(|&i| pictures.row(i)).collect(),
-            latents: Tensor::cat(&blocks, 0),
-        }
-    }
-
-    /// Latents of these rows, `[n, c, h, w]` f32.
-    pub(super) fn batch(&self, rows: &[usize]) -> Tensor {
-        let index: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-        let index = Tensor::from_slice(&index).to_device(self.latents.device());
-        self.latents.index_select(0, &index)
-    }
-}
-
-/// Trains the prior of a pipeline whose other networks are trained already.
+/// Trains the prior of a pipeline whose other networks are trained already, and its text encoder
+/// along with it.
 pub(super) struct StageC {
     pub(super) pipeline: Pipeline,
     pub(super) text_params: Params,
-    pub(super) train: LatentBank,
+    pub(super) train: CaptionedLatents,
     pub(super) batch: usize,
     prior_params: Params,
-    artwork: Artwork,
 }
 
 impl StageC {
@@ -86,15 +69,13 @@ impl StageC {
         pipeline: Pipeline,
         prior_params: Params,
         text_params: Params,
-        artwork: Artwork,
-        train: LatentBank,
+        train: CaptionedLatents,
         batch: usize,
     ) -> Self {
         Self {
             pipeline,
             prior_params,
             text_params,
-            artwork,
             train,
             batch,
         }
@@ -110,14 +91,17 @@ impl StageC {
     /// moves the common part most and has it back within 500 steps.
     pub(super) fn whiten_text(&self) {
         let mut noise = Noise::new(0);
-        let rows = noise.indices(MEASURED_CAPTIONS, self.train.rows.len());
+        let rows = noise.indices(MEASURED_CAPTIONS, self.train.len());
         let (mut tokens, mut pooled) = (Vec::new(), Vec::new());
         for rows in rows.chunks(128) {
             let captions: Vec<String> = rows
                 .iter()
-                .map(|&row| self.caption(self.train.rows[row], &mut noise))
+                .map(|&row| {
+                    let said = Said::draw(noise.rng());
+                    self.train.caption(row, said, &mut noise)
+                })
                 .collect();
-            let text = self.encode(&captions);
+            let text = tch::no_grad(|| self.encode(&captions));
             tokens.push(text.tokens.flatten(0, 1));
             pooled.push(text.pooled.flatten(0, 1));
         }
@@ -141,16 +125,84 @@ impl StageC {
         }
     }
 
-    /// A caption of a row, another one each time.
-    pub(super) fn caption(&self, row: Row, noise: &mut Noise) -> String {
-        let subject = self.artwork.subject_of(row.picture);
-        let style = self.artwork.style_of(row.picture);
-        caption(subject, style, &row.variant, noise.rng())
+    /// A caption and the rows that it may stand for; in some of the cases the empty one.
+    fn draw_caption(&self, noise: &mut Noise) -> (String, Vec<usize>) {
+        match noise.unit() < DROP_TEXT {
+            true => {
+                let some = noise.indices(ROWS_OF_NOTHING, self.train.len());
+                (String::new(), some)
+            }
+            false => self.train.draw(noise),
+        }
     }
 
     fn encode(&self, texts: &[String]) -> TextCondition {
-        let encoded = self.pipeline.encode_texts(texts);
+        let encoded = self.pipeline.encode_texts_with_gradient(texts);
         encoded.expect("byte-level tokens exist for every text, packed to fit")
+    }
+
+    /// What the prior makes of pure noise under captions that name the subjects of these rows and
+    /// nothing else, `[rows, d]` f32.
+    fn answer_noise(&self, rows: &[usize], noise: &mut Noise) -> Tensor {
+        let said = Said {
+            style: false,
+            changes: false,
+        };
+        let answer = |rows: &[usize]| {
+            let captions: Vec<String> = rows
+                .iter()
+                .map(|&row| self.train.caption(row, said, noise))
+                .collect();
+            let shape = self.train.batch(rows).size();
+            let device = self.pipeline.device;
+            let t = Tensor::ones([shape[0]], (Kind::Float, device));
+            let epsilon = noise.gaussian(&shape).to_device(device);
+            let text = self.encode(&captions);
+            let v = self.pipeline.prior_forward(&epsilon, &t, &text, None);
+            // At t = 1 v is −x₀.
+            -v.to_kind(Kind::Float).flatten(1, -1)
+        };
+        let answers: Vec<Tensor> = rows.chunks(64).map(answer).collect();
+        Tensor::cat(&answers, 0)
+    }
+
+    /// Of the prior's answers to pure noise: the share of the latents' variance that they leave,
+    /// what the subjects' own means leave, and how often the named subject's mean is among the
+    /// five that are most like the answer.
+    fn at_pure_noise(&self) -> Metrics {
+        let mut noise = Noise::new(3);
+        let rows = noise.indices(ASKED, self.train.len());
+        let answers = self.answer_noise(&rows, &mut noise);
+        let (means, subjects) = self.train.subject_means();
+        let place_of = |&row: &usize| {
+            let place = subjects.binary_search(&self.train.subject(row));
+            place.expect("a row's subject has rows") as i64
+        };
+        let places: Vec<i64> = rows.iter().map(place_of).collect();
+        let places = Tensor::from_slice(&places).to_device(means.device());
+
+        let all = self.train.all().flatten(1, -1);
+        let center = all.mean_dim([0i64].as_slice(), true, Kind::Float);
+        let wanted = self.train.batch(&rows).flatten(1, -1);
+        let error = |told: &Tensor| (told - &wanted).square().mean(Kind::Float);
+        let share_left = |told: &Tensor| (error(told) / error(&center)).double_value(&[]);
+        let of_subjects = means.index_select(0, &places);
+
+        let direction = |x: Tensor| {
+            let x = x - &center;
+            let squares = x.square().sum_dim_intlist([-1i64].as_slice(), true, None);
+            x / (squares + 1e-12).sqrt()
+        };
+        let left = share_left(&answers);
+        let likeness = direction(answers).matmul(&direction(means).tr());
+        let (_, best) = likeness.topk(5.min(subjects.len() as i64), -1, true, false);
+        let found = best.eq_tensor(&places.unsqueeze(1)).any_dim(1, false);
+        let found = found.to_kind(Kind::Float).mean(Kind::Float);
+        vec![
+            ("unexplained", left),
+            ("unexplained_by_subject", share_left(&of_subjects)),
+            ("recall_5", found.double_value(&[])),
+        ]
     }
 }
 
@@ -162,29 +214,52 @@ impl Stage for StageC {
     fn parameters(&self) -> Vec<Parameter> {
         let mut trained = self.prior_params.taken();
         trained.retain(|parameter| !is_text_mapper(&parameter.name));
+        trained.extend(self.text_params.taken_as("text_encoder"));
         trained
+    }
+
+    fn lr_scale(&self, name: &str) -> f64 {
+        match name.starts_with(TEXT_ENCODER) {
+            true => TEXT_LR,
+            false => 1.0,
+        }
     }
 
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
         let noise = &mut context.noise;
-        let rows = noise.indices(self.batch, self.train.rows.len());
-        let captions: Vec<String> = rows
+        let texts = self.batch.div_ceil(SHARED);
+        let (captions, groups): (Vec<String>, Vec<Vec<usize>>) =
+            (0..texts).map(|_| self.draw_caption(noise)).unzip();
+        let rows: Vec<usize> = groups
             .iter()
-            .map(|&r| match noise.unit() < DROP_TEXT {
-                true => String::new(),
-                false => self.caption(self.train.rows[r], noise),
+            .flat_map(|group| {
+                noise
+                    .indices(SHARED, group.len())
+                    .into_iter()
+                    .map(|i| group[i])
             })
             .collect();
-        let text = self.encode(&captions);
-        let device = self.pipeline.device;
+        let even = timesteps(rows.len(), LEAN, noise);
+        // Those of one caption lie far apart.
+        let spread = |i: usize| even[i % SHARED * texts + i / SHARED];
+        let t: Vec<f32> = (0..rows.len()).map(spread).collect();
+        let t = Tensor::from_slice(&t).to_device(self.pipeline.device);
+
+        let scheduler = &self.pipeline.prior_scheduler;
         let latents = self.train.batch(&rows);
-        let t = Tensor::from_slice(&timesteps(self.batch, LEAN, noise)).to_device(device);
-        let epsilon = latents.randn_like();
-        let noised = self
-            .pipeline
-            .prior_scheduler
-            .add_noise(&latents, &epsilon, &t);
-        let wanted = self.pipeline.prior_scheduler.target(&latents, &epsilon, &t);
+        let noised = scheduler.add_noise(&latents, &latents.randn_like(), &t);
+        let (references, known) = self.train.groups(&groups);
+        let in_groups = [texts as i64, SHARED as i64, -1];
+        let alpha = scheduler.alpha_cumprod(&t);
+        let expected = posterior_mean(
+            &noised.view(in_groups),
+            &alpha.view([texts as i64, -1]),
+            &references,
+            &known,
+        );
+        let wanted = scheduler.target_between(&expected.view_as(&latents), &noised, &t);
+
+        let text = self.encode(&captions);
         let predicted = self.pipeline.prior_forward(&noised, &t, &text, None);
         let predicted = predicted.to_kind(Kind::Float);
         (
@@ -194,15 +269,9 @@ impl Stage for StageC {
     }
 
     fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError> {
-        let subjects = self.artwork.subjects();
         let mut noise = Noise::new(7);
-        let shown = noise.indices(SAMPLES, self.train.rows.len());
-        let label = |row: &usize| {
-            let picture = self.train.rows[*row].picture;
-            let subject = self.artwork.picture(picture).subject;
-            subjects[subject].label.as_str()
-        };
-        let prompts: Vec<&str> = shown.iter().map(label).collect();
+        let shown = noise.indices(SAMPLES, self.train.len());
+        let prompts: Vec<&str> = shown.iter().map(|&row| self.train.label(row)).collect();
         let no_text = Rc::new(self.encode(&[String::new()]));
         let requests = prompts
             .iter()
@@ -224,6 +293,6 @@ impl Stage for StageC {
         let list = prompts.join("\n");
         let path = dir.join("sheet-prompts.txt");
         std::fs::write(&path, list).map_err(|source| TrainError::Io { path, source })?;
-        Ok(Vec::new())
+        Ok(self.at_pure_noise())
     }
 }

@@ -6,6 +6,7 @@ use tch::{Kind, Reduction, Tensor};
 
 use super::stage_c::StageC;
 use super::{Metrics, Stage, StepContext, TrainError};
+use crate::data::captions::Said;
 use crate::diffusion::Noise;
 use crate::networks::layers::Linear;
 use crate::weights::{Parameter, Params, WeightsError};
@@ -36,7 +37,7 @@ impl<'a> TextToLatent<'a> {
         let text = &stage.text_params;
         let head_params = Params::random(seed, text.kind(), text.device());
         let inputs = stage.pipeline.text_encoder.config().projection_dim;
-        let outputs = stage.train.latents.get(0).numel() as i64;
+        let outputs = stage.train.all().get(0).numel() as i64;
         Ok(Self {
             head: Linear::new(&head_params, inputs, outputs)?,
             head_params,
@@ -44,12 +45,8 @@ impl<'a> TextToLatent<'a> {
         })
     }
 
-    /// Mean squared error of the latents of these rows, told from a caption each.
-    fn error(&self, rows: &[usize], noise: &mut Noise) -> Tensor {
-        let captions: Vec<String> = rows
-            .iter()
-            .map(|&row| self.stage.caption(self.stage.train.rows[row], noise))
-            .collect();
+    /// What the linear map tells of these captions, `[n, d]` f32.
+    fn told(&self, captions: &[String]) -> Tensor {
         let text = &self.stage.pipeline.text_encoder;
         let ids = captions.iter().map(|caption| {
             let ids = self.stage.pipeline.tokenizer.encode(caption, true);
@@ -58,11 +55,7 @@ impl<'a> TextToLatent<'a> {
         let ids = text.config().pack_tight(&ids.collect::<Vec<_>>());
         let output = text.forward(&ids.to_device(self.stage.pipeline.device), None);
         let pooled = output.expect("packed texts fit").text_embeds;
-        let told = self.head.forward(&pooled).to_kind(Kind::Float);
-        told.mse_loss(
-            &self.stage.train.batch(rows).flatten(1, -1),
-            Reduction::Mean,
-        )
+        self.head.forward(&pooled).to_kind(Kind::Float)
     }
 }
 
@@ -79,17 +72,31 @@ impl Stage for TextToLatent<'_> {
 
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
         let noise = &mut context.noise;
-        let rows = noise.indices(self.stage.batch, self.stage.train.rows.len());
-        (self.error(&rows, noise), Vec::new())
+        let (captions, groups): (Vec<String>, Vec<Vec<usize>>) = (0..self.stage.batch)
+            .map(|_| self.stage.train.draw(noise))
+            .unzip();
+        // Their mean itself, not one of them by chance: what is learned is the same, sooner.
+        let (latents, known) = self.stage.train.groups(&groups);
+        let known = known.unsqueeze(-1).to_kind(Kind::Float);
+        let over = [1i64];
+        let sum = |x: Tensor| x.sum_dim_intlist(over.as_slice(), false, Kind::Float);
+        let means = sum(latents * &known) / sum(known);
+        let error = self.told(&captions).mse_loss(&means, Reduction::Mean);
+        (error, Vec::new())
     }
 
     fn evaluate(&mut self, _dir: &Path, _step: u64) -> Result<Metrics, TrainError> {
         let mut noise = Noise::new(1);
-        let rows = noise.indices(MEASURED, self.stage.train.rows.len());
-        let error = self.error(&rows, &mut noise).double_value(&[]);
-        let latents = self.stage.train.batch(&rows);
+        let rows = noise.indices(MEASURED, self.stage.train.len());
+        let caption = |&row: &usize| {
+            let said = Said::draw(noise.rng());
+            self.stage.train.caption(row, said, &mut noise)
+        };
+        let captions: Vec<String> = rows.iter().map(caption).collect();
+        let latents = self.stage.train.batch(&rows).flatten(1, -1);
+        let error = self.told(&captions).mse_loss(&latents, Reduction::Mean);
         let off_mean = &latents - latents.mean_dim([0i64].as_slice(), true, Kind::Float);
         let variance = off_mean.square().mean(Kind::Float).double_value(&[]);
-        Ok(vec![("unexplained", error / variance)])
+        Ok(vec![("unexplained", error.double_value(&[]) / variance)])
     }
 }

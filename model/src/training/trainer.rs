@@ -114,6 +114,11 @@ pub trait Stage {
     /// The parameters to train.
     fn parameters(&self) -> Vec<Parameter>;
 
+    /// The share of the learning rate at which the parameter of this name learns.
+    fn lr_scale(&self, _name: &str) -> f64 {
+        1.0
+    }
+
     /// The scalar loss of one batch, with whatever else is worth a number.
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>);
 
@@ -143,7 +148,9 @@ pub fn train(
         move |source| TrainError::Io { path, source }
     };
     fs::create_dir_all(&options.dir).map_err(io(&options.dir))?;
-    let mut optimizer = Optimizer::new(stage.parameters(), options.optimizer);
+    let mut optimizer = Optimizer::new(stage.parameters(), options.optimizer, |name| {
+        stage.lr_scale(name)
+    });
     let mut state = State {
         stage: stage.name().to_owned(),
         step: 0,

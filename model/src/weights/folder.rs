@@ -39,6 +39,9 @@ pub enum Component {
 }
 
 impl Component {
+    /// Those that a picture for nobody is drawn by.
+    pub const DRAWING: [Self; 4] = [Self::TextEncoder, Self::Prior, Self::Decoder, Self::Vqgan];
+
     /// All of them, in the order of training.
     pub const ALL: [Self; 10] = [
         Self::Judge,
@@ -223,17 +226,24 @@ impl ModelFolder {
         Ok(count)
     }
 
-    /// SHA-256 (hexadecimal) over the weights of what draws and reads taste, in a fixed
-    /// order: a profile or a picture bears it, and means something to this model alone. Of several
-    /// variants of the same weights the smaller one stands for all.
+    /// SHA-256 (hexadecimal) over the weights of what draws and reads taste: a profile or a picture
+    /// bears it, and means something to this model alone.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn hash(&self) -> Result<String, WeightsError> {
+        self.hash_of(|c| !matches!(c, Component::Judge | Component::ImageEncoder))
+    }
+
+    /// SHA-256 (hexadecimal) over the weights of the networks that are there and `counts` names,
+    /// in a fixed order. Of several variants of the same weights the smaller one stands for all.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn hash_of(&self, counts: impl Fn(Component) -> bool) -> Result<String, WeightsError> {
         use sha2::{Digest, Sha256};
         let mut hasher = Sha256::new();
-        let counts = |c: &Component| !matches!(c, Component::Judge | Component::ImageEncoder);
-        for component in self.components().filter(counts) {
+        for component in self.components().filter(|&c| counts(c)) {
             let dir = self.component(component);
             for path in files::find(&dir, component.stem(), Kind::BFloat16)? {
                 let io = |source| WeightsError::Io {

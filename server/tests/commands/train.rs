@@ -26,6 +26,20 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     let sheet = image::open(place.path("eval/pictures.png")).unwrap();
     assert!(sheet.width() >= 128);
 
+    place.run("eval variety --prompts 2 --seeds 3 --pictures 4 --out eval");
+    let report: Value =
+        serde_json::from_slice(&fs::read(place.path("eval/variety.json")).unwrap()).unwrap();
+    let of_prompt = |prompt: &Value| -> u64 {
+        let counts = prompt["counts"].as_array().unwrap();
+        counts.iter().map(|count| count.as_u64().unwrap()).sum()
+    };
+    let styles = report["styles"].as_array().unwrap();
+    assert_eq!(styles.iter().map(of_prompt).collect::<Vec<_>>(), [3, 3]);
+    assert!(
+        report["kid"].is_number() && report["nearest"]["drawn"].is_number(),
+        "{report}"
+    );
+
     place.run("pairs build --prompts 4 --seeds 3 --least-difference 0 --out pairs");
     place.run("eval mirror --people 1 --seeds 2 --pairs pairs --out eval");
     let report: Value =
@@ -64,6 +78,16 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
             assert_eq!(image::open(file).unwrap().width(), 128);
         }
     }
+
+    // Other weights draw other pictures, and people choose among those.
+    let work = place.path("train/preference");
+    fs::remove_file(work.join("checkpoint.safetensors")).unwrap();
+    place.run("train stage-c --minutes 0.02 --batch 4 --dtype f32 --device cpu");
+    let again =
+        "train preference --minutes 0.01 --batch 4 --prompts 3 --people 2 --dtype f32 --device cpu";
+    assert!(place.run(again).contains("drawn anew"));
+    fs::remove_file(work.join("checkpoint.safetensors")).unwrap();
+    assert!(!place.run(again).contains("drawn anew"));
 }
 
 #[test]

@@ -127,6 +127,16 @@ impl ResBlock {
     }
 }
 
+/// `[b, …]` to `[rows, …]`, each row as often as `b` goes into `rows`, one after the other.
+fn repeat_rows(x: &Tensor, rows: i64) -> Tensor {
+    let size = x.size();
+    let mut repeated = size.clone();
+    repeated.insert(1, rows / size[0]);
+    let mut merged = size;
+    merged[0] = rows;
+    x.unsqueeze(1).expand(&repeated, false).reshape(&merged)
+}
+
 pub(super) struct AttentionBlock {
     self_attention: bool,
     heads: i64,
@@ -178,13 +188,19 @@ impl AttentionBlock {
     ) -> Tensor {
         let (batch, channels, height, width) = size4(x);
         let normed = plain_layer_norm(&channels_last(x)).reshape([batch, height * width, channels]);
-        let mut kv = self.kv_mapper.forward(condition);
-        if self.self_attention {
-            kv = Tensor::cat(&[&normed, &kv], 1);
-        }
+        let kv = self.kv_mapper.forward(condition);
         let heads = |t: Tensor| split_heads(&t, self.heads);
+        // As the reference has it of picture and condition in one sequence; apart, what is the
+        // same for several samples is done once.
+        let project = |linear: &Linear| {
+            let shared = repeat_rows(&linear.forward(&kv), batch);
+            heads(match self.self_attention {
+                true => Tensor::cat(&[linear.forward(&normed), shared], 1),
+                false => shared,
+            })
+        };
         let query = heads(self.to_q.forward(&normed));
-        let (key, value) = (heads(self.to_k.forward(&kv)), heads(self.to_v.forward(&kv)));
+        let (key, value) = (project(&self.to_k), project(&self.to_v));
         let attended = attend(&query, &key, &value);
         let attended = match preference {
             None => attended,

@@ -17,7 +17,8 @@ use super::preference_attention::PreferenceAttention;
 use crate::weights::{Init, Params, WeightsError};
 use levels::{Context, Level, LevelBuilder};
 
-/// What the U-Net is given besides its weights. Batch size `B` throughout.
+/// What the U-Net is given besides its weights. Batch size `B` throughout; text and image
+/// conditions may also be fewer, one for every `n` samples that follow one another.
 #[derive(Default)]
 pub struct StableCascadeInput<'a> {
     /// Timestep in [0, 1], `[B]`.
@@ -279,5 +280,50 @@ impl StableCascadeUNet {
         // The reference's clip_norm is a plain layer norm with ε = 1e-6; then every block's
         // kv_mapper starts with the same SiLU, so it is applied once here.
         plain_layer_norm(&tokens).silu()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::diffusion::Noise;
+
+    #[test]
+    fn one_text_serves_the_samples_that_follow_one_another() {
+        let config = crate::training::preset::stage_c();
+        let params = Params::random(1, Kind::Float, Device::Cpu);
+        let network = StableCascadeUNet::new(&params, config.clone()).unwrap();
+        // Untrained, its last layer is zero.
+        for mut parameter in params.taken() {
+            let random = Noise::new(2).uniform(&parameter.tensor.size()) * 0.1;
+            tch::no_grad(|| parameter.tensor.copy_(&random));
+        }
+        let mut noise = Noise::new(3);
+        let sample = noise.gaussian(&[6, config.in_channels, 4, 4]);
+        let ratio = noise.uniform(&[6]).abs();
+        let texts = config.clip_text_pooled_in_channels;
+        let (tokens, pooled) = (
+            noise.gaussian(&[2, 5, texts]),
+            noise.gaussian(&[2, 1, texts]),
+        );
+        let image = Tensor::zeros([2, 1, texts], (Kind::Float, Device::Cpu));
+        let predict = |text: fn(&Tensor) -> Tensor| {
+            let input = StableCascadeInput {
+                timestep_ratio: Some(&ratio),
+                clip_text_pooled: Some(&text(&pooled)),
+                clip_text: Some(&text(&tokens)),
+                clip_img: Some(&text(&image)),
+                ..Default::default()
+            };
+            network.forward(&sample, &input, None)
+        };
+        let once = predict(Tensor::shallow_clone);
+        let each = predict(|x| x.repeat_interleave_self_int(3, Some(0), None));
+        let off = (&once - &each).abs().max().double_value(&[]);
+        assert!(off < 1e-4, "{off}");
+        let other = predict(|x| x.flip([0]).repeat_interleave_self_int(3, Some(0), None));
+        assert!((&once - other).abs().max().double_value(&[]) > 1e-3);
     }
 }

@@ -1,0 +1,113 @@
+//! The stage of preference attention.
+
+use rand::seq::SliceRandom;
+
+use super::{Outcome, Recipe, untrained};
+use crate::data::artwork::Artwork;
+use crate::data::split::Split;
+use crate::diffusion::Noise;
+use crate::networks::latent_encoder::LatentEncoder;
+use crate::networks::preference_attention::{PreferenceAttention, PreferenceAttentionConfig};
+use crate::pipeline::Pipeline;
+use crate::preference::embedding::PreferenceEmbedder;
+use crate::training::TrainError;
+use crate::training::preference::{Preference, PreferenceParts, makes_tokens};
+use crate::training::preference_people::read_choices;
+use crate::training::preference_pool::PicturePool;
+use crate::training::preset::{self, StageName};
+use crate::weights::Component;
+
+/// Most people that the preference stage is measured on.
+const MEASURED_PEOPLE: usize = 16;
+
+impl Recipe {
+    pub(super) fn preference(&self) -> Result<Outcome, TrainError> {
+        let settings = self.settings(StageName::Preference);
+        let card = self.model.card()?;
+        let mut pipeline = Pipeline::load(&self.model, &card, self.kind, self.device)?;
+        let embedder = PreferenceEmbedder::load(&self.model, self.kind, self.device)?;
+        let artwork = self.artwork()?;
+        let mut size = preset::pool(self.preset);
+        size.prompts = self.prompts.unwrap_or(size.prompts);
+        let people_count = self.people.unwrap_or(preset::people(self.preset));
+        let prompts = self.prompts(&artwork, size.prompts);
+        let work = self.work.join(StageName::Preference.as_str());
+        let file = work.join("pool.safetensors");
+        let weights = self.model.hash_of(|c| Component::DRAWING.contains(&c))?;
+        let by = (&pipeline, weights.as_str());
+        let Some(drawn) = PicturePool::draw(by, prompts, size, &file, &self.stop)? else {
+            return Ok(Outcome::Stopped);
+        };
+        let (encoder, _) = self.trained(
+            Component::LatentEncoder,
+            StageName::StageB,
+            LatentEncoder::new,
+        )?;
+        let mut noise = Noise::new(self.seed);
+        let place = (self.kind, self.device);
+        let real = PicturePool::of_artwork(&artwork, &encoder, size, &mut noise, place)?;
+        let pool = drawn.join(real);
+        let read = |split, count| {
+            read_choices(
+                &pool.choices,
+                &embedder,
+                (self.seed, split),
+                count,
+                &self.stop,
+            )
+        };
+        let Some(people) = read(Split::Train, people_count)? else {
+            return Ok(Outcome::Stopped);
+        };
+        let Some(held_out) = read(Split::HeldOut, MEASURED_PEOPLE.min(people_count))? else {
+            return Ok(Outcome::Stopped);
+        };
+        let hidden = people[0].hidden.size();
+        let config = PreferenceAttentionConfig {
+            embedding_layers: hidden[0],
+            embedding_dim: hidden[1],
+            token_dim: preset::PREFERENCE_TOKEN_DIM,
+        };
+        let blocks = pipeline.prior.attention_blocks().to_vec();
+        let build = |p: &_, c: _| PreferenceAttention::new(p, c, &blocks);
+        let component = Component::PreferenceAdapter;
+        let (adapter, adapter_params) = self.network(component, config, build)?;
+        let config = adapter.config().clone();
+        pipeline.adapter = Some(adapter);
+        let all = adapter_params.taken();
+        let mut stage = Preference::new(PreferenceParts {
+            pipeline,
+            adapter_params,
+            pool,
+            people,
+            held_out,
+            objective: self.objective,
+            beta: preset::DPO_BETA,
+            batch: settings.batch,
+        })?;
+        if self.start_of(component).is_none() {
+            stage.whiten_tokens();
+        }
+        let fixed = untrained(all, makes_tokens);
+        let options = self.options(StageName::Preference);
+        self.finish(&mut stage, &options, |mut weights| {
+            weights.extend(fixed);
+            self.export(component, &config, &weights)
+        })
+    }
+
+    /// Labels of training subjects, each at most once, in an order of the seed's.
+    fn prompts(&self, artwork: &Artwork, count: usize) -> Vec<String> {
+        let mut labels: Vec<String> = artwork
+            .subjects()
+            .iter()
+            .filter(|subject| subject.split == Split::Train)
+            .map(|subject| subject.label.clone())
+            .collect();
+        labels.sort();
+        labels.dedup();
+        labels.shuffle(Noise::new(self.seed).rng());
+        labels.truncate(count);
+        labels
+    }
+}

@@ -1,0 +1,190 @@
+//! The stages of text and image towers and of the vision-language model over them.
+
+use std::path::{Path, PathBuf};
+
+use tch::{Kind, Tensor};
+
+use super::{Outcome, Recipe, untrained, with_prefix};
+use crate::data::split::Split;
+use crate::data::tokenizer::{IMAGE, TOKENIZER_FILE, Tokenizer};
+use crate::networks::clip::ClipTextModelWithProjection;
+use crate::networks::llava_onevision::LlavaOnevision;
+use crate::networks::siglip::SiglipVisionModel;
+use crate::training::TrainError;
+use crate::training::clip::{Clip, ClipParts};
+use crate::training::pictures::PictureBank;
+use crate::training::preset::{self, StageName};
+use crate::training::vlm::{Vlm, VlmParts};
+use crate::weights::{Component, Params};
+
+/// One subject in this many is shown to the vision-language model.
+const VLM_SUBJECTS_STRIDE: usize = 4;
+
+/// Where the vision tower's names begin in the vision-language model.
+const TOWER: &str = "vision_tower.";
+
+/// The position embeddings of the image tower.
+const POSITIONS: &str = "embeddings.position_embedding.weight";
+
+impl Recipe {
+    /// The words that a training of the towers began with; a data set built anew meanwhile may
+    /// have others.
+    fn words_of_towers(&self) -> Result<PathBuf, TrainError> {
+        let kept = self
+            .work
+            .join(StageName::Clip.as_str())
+            .join(TOKENIZER_FILE);
+        if !kept.exists() {
+            let newest = self.artwork.join(TOKENIZER_FILE);
+            if !newest.exists() {
+                return Err(TrainError::Missing(format!(
+                    "{} is not there. Make the training set first: predilect data build",
+                    newest.display()
+                )));
+            }
+            copy(&newest, &kept)?;
+        }
+        Ok(kept)
+    }
+
+    pub(super) fn clip(&self) -> Result<Outcome, TrainError> {
+        let settings = self.settings(StageName::Clip);
+        let words = self.words_of_towers()?;
+        let tokenizer = read_words(&words)?;
+        let (text, text_params) = self.network(
+            Component::TextEncoder,
+            preset::text_encoder(tokenizer.vocabulary_size() as i64),
+            ClipTextModelWithProjection::new,
+        )?;
+        let (image, image_params) = self.network(
+            Component::ImageEncoder,
+            preset::image_encoder(),
+            SiglipVisionModel::new,
+        )?;
+        let (text_config, image_config) = (text.config().clone(), image.config().clone());
+        let artwork = self.artwork()?;
+        let (train, held_out) = self.pictures(&artwork, settings.variants);
+        let mut stage = Clip::new(ClipParts {
+            text,
+            text_params,
+            image,
+            image_params,
+            tokenizer,
+            artwork,
+            train,
+            held_out,
+            batch: settings.batch,
+        })?;
+        self.finish(&mut stage, &self.options(StageName::Clip), |weights| {
+            let part = |prefix| with_prefix(&weights, prefix);
+            copy(&words, &self.model.tokenizer())?;
+            self.export(
+                Component::ImageEncoder,
+                &image_config,
+                &part("image_encoder/"),
+            )?;
+            self.export(Component::TextEncoder, &text_config, &part("text_encoder/"))
+        })
+    }
+
+    pub(super) fn vlm(&self) -> Result<Outcome, TrainError> {
+        let settings = self.settings(StageName::Vlm);
+        let tokenizer = read_words(&self.model.tokenizer())?;
+        let image = tokenizer.id(IMAGE).ok_or_else(|| {
+            TrainError::Missing(format!("the model's tokenizer has no token {IMAGE}"))
+        })?;
+        let (model, params) = self.network(
+            Component::Vlm,
+            preset::vlm(tokenizer.vocabulary_size() as i64, image),
+            LlavaOnevision::new,
+        )?;
+        // A model to start from comes with its tower.
+        if self.start_of(Component::Vlm).is_none() {
+            let (tower, clip) = (SiglipVisionModel::new, StageName::Clip);
+            let (_, tower) = self.trained(Component::ImageEncoder, clip, tower)?;
+            take_tower(&params, &tower)?;
+        }
+        let config = model.config().clone();
+        let artwork = self.artwork()?;
+        // Taste shows in few subjects as well as in many, and each picture's features are kept.
+        let some = |split| {
+            let mut pictures = artwork.pictures_of(split);
+            pictures.retain(|&i| artwork.picture(i).subject % VLM_SUBJECTS_STRIDE == 0);
+            pictures
+        };
+        let draw =
+            |split| PictureBank::draw(&artwork, &some(split), settings.variants, self.device);
+        let (train, held_out) = (draw(Split::Train), draw(Split::HeldOut));
+        let fixed = untrained(params.taken(), |name| name.starts_with(TOWER));
+        let mut stage = Vlm::new(VlmParts {
+            model,
+            params,
+            tokenizer,
+            artwork,
+            train,
+            held_out,
+            batch: settings.batch,
+        })?;
+        self.finish(&mut stage, &self.options(StageName::Vlm), |weights| {
+            let mut all = with_prefix(&weights, "vlm/");
+            all.extend(fixed);
+            self.export(Component::Vlm, &config, &all)
+        })
+    }
+}
+
+fn read_words(path: &Path) -> Result<Tokenizer, TrainError> {
+    Tokenizer::open(path).map_err(|error| {
+        TrainError::Missing(format!(
+            "{error}. Train the towers first: predilect train clip"
+        ))
+    })
+}
+
+/// Copies a file, making the folder that it goes to.
+fn copy(from: &Path, to: &Path) -> Result<(), TrainError> {
+    let copied = match to.parent() {
+        Some(folder) => std::fs::create_dir_all(folder).and_then(|()| std::fs::copy(from, to)),
+        None => std::fs::copy(from, to),
+    };
+    copied.map(|_| ()).map_err(|source| TrainError::Io {
+        path: to.into(),
+        source,
+    })
+}
+
+/// Copies the image tower that was trained with the captions into the vision-language model.
+fn take_tower(vlm: &Params, tower: &Params) -> Result<(), TrainError> {
+    let trained = tower.taken();
+    for mut parameter in vlm.taken() {
+        let Some(name) = parameter.name.strip_prefix(TOWER) else {
+            continue;
+        };
+        let source = trained.iter().find(|trained| trained.name == name);
+        let source = source.ok_or_else(|| {
+            TrainError::Missing(format!(
+                "the image encoder has no tensor `{name}` for the VLM"
+            ))
+        })?;
+        let tensor = match name == POSITIONS {
+            true => stretched(&source.tensor, parameter.tensor.size()[0]),
+            false => source.tensor.shallow_clone(),
+        };
+        tch::no_grad(|| parameter.tensor.copy_(&tensor));
+    }
+    Ok(())
+}
+
+/// Position embeddings `[n², c]` of a square grid, bicubically stretched to `count` of another.
+fn stretched(positions: &Tensor, count: i64) -> Tensor {
+    let (from, channels) = (positions.size()[0], positions.size()[1]);
+    let side = |count: i64| (count as f64).sqrt().round() as i64;
+    let grid = positions
+        .to_kind(Kind::Float)
+        .view([1, side(from), side(from), channels]);
+    grid.permute([0, 3, 1, 2])
+        .upsample_bicubic2d([side(count), side(count)], false, None, None)
+        .flatten(2, 3)
+        .squeeze_dim(0)
+        .tr()
+}
