@@ -142,24 +142,29 @@ async fn a_wrong_name_and_a_wrong_password_are_answered_alike() {
 
 #[tokio::test]
 async fn the_time_taken_does_not_tell_whether_a_name_exists() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(|config| {
+        config.limits.login_failures_per_name = 100;
+        config.limits.login_failures_per_address = 100;
+    })
+    .await;
     server.person().await.register("Ana", PASSWORD).await;
     let stranger = server.stranger();
-    // The shortest of several is what the server needs when nothing else disturbs it.
-    let shortest = async |name| {
-        let mut shortest = Duration::MAX;
-        for _ in 0..4 {
-            let started = Instant::now();
-            stranger.log_in(name, "wrong horse").await;
-            shortest = shortest.min(started.elapsed());
-        }
-        shortest
+    let taken = async |name| {
+        let started = Instant::now();
+        stranger.log_in(name, "wrong horse").await;
+        started.elapsed()
     };
-    let (known, unknown) = (shortest("Ana").await, shortest("Nobody").await);
-    assert!(
-        unknown > known / 4 && known > unknown / 4,
-        "{known:?} for a known name, {unknown:?} for an unknown one"
-    );
+    // The shortest of several is what the server needs when nothing else disturbs it; on a busy
+    // machine it takes some more of them.
+    let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
+    for _ in 0..20 {
+        known = known.min(taken("Ana").await);
+        unknown = unknown.min(taken("Nobody").await);
+        if unknown > known / 4 && known > unknown / 4 {
+            return;
+        }
+    }
+    panic!("{known:?} for a known name, {unknown:?} for an unknown one");
 }
 
 #[tokio::test]
