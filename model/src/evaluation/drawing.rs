@@ -58,8 +58,8 @@ pub enum EvaluationError {
     /// The pair bank cannot be written.
     #[error(transparent)]
     PairBank(#[from] PairBankError),
-    /// A win rate needs somebody else to be mistaken for.
-    #[error("a win rate needs at least two people, the file has {0}")]
+    /// Comparing needs somebody else.
+    #[error("this needs at least two people, the file has {0}")]
     TooFewPeople(usize),
     /// The pictures differ too little to choose between.
     #[error("{0}")]

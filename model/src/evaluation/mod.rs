@@ -1,6 +1,7 @@
 //! Measuring pictures, simulating people, and judging what the model draws.
 
 pub mod axes;
+pub mod blend;
 pub mod ceiling;
 pub mod choice_pool;
 pub mod drawing;

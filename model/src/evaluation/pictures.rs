@@ -84,7 +84,7 @@ pub struct Hits {
 }
 
 impl Hits {
-    fn of(judged: &[Judged]) -> Self {
+    pub(super) fn of(judged: &[Judged]) -> Self {
         let n = judged.len();
         let within = |guesses: usize| {
             let hit = |picture: &&Judged| picture.rank.is_some_and(|rank| rank < guesses);
@@ -152,7 +152,8 @@ pub fn judge_prompts(
     Ok((report, drawn))
 }
 
-fn name(
+/// Lets the judge name a picture of each prompt.
+pub(super) fn name(
     judge: &Judge,
     artwork: &Artwork,
     prompts: &[Prompt],

@@ -62,6 +62,10 @@ pub struct VarietyReport {
     pub style_names: Vec<String>,
     /// Prompt by prompt.
     pub styles: Vec<Styles>,
+    /// How many pictures were drawn for the distances.
+    pub drawn: usize,
+    /// How many renderings of held-out subjects they are compared with: as many, or all.
+    pub held_out: usize,
     /// Kernel distance of drawn pictures to renderings of held-out subjects.
     pub kid: f64,
     /// The same of real renderings of the drawn subjects: what perfect pictures would have.
@@ -125,6 +129,8 @@ pub fn variety(
         })
         .collect();
     Ok(VarietyReport {
+        drawn: trained.len(),
+        held_out: held_out.len(),
         style_names: judge.config().styles.clone(),
         styles,
         kid: kernel_distance(&drawn, &unseen),

@@ -35,6 +35,8 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     };
     let styles = report["styles"].as_array().unwrap();
     assert_eq!(styles.iter().map(of_prompt).collect::<Vec<_>>(), [3, 3]);
+    let compared = ["drawn", "held_out"].map(|count| report[count].as_u64());
+    assert_eq!(compared, [Some(4), Some(4)]);
     assert!(
         report["kid"].is_number() && report["nearest"]["drawn"].is_number(),
         "{report}"
@@ -79,10 +81,18 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
         }
     }
 
+    place.run("eval blend --users users.json --pairs pairs --places 3 --prompts 2 --out eval");
+    let report: Value =
+        serde_json::from_slice(&fs::read(place.path("eval/blend.json")).unwrap()).unwrap();
+    assert_eq!(report["places"].as_array().unwrap().len(), 3);
+    assert_eq!(report["couples"].as_array().unwrap().len(), 1);
+    assert!(report["ends_differ_by"].as_u64() <= Some(1), "{report}");
+
     // Other weights draw other pictures, and people choose among those.
     let work = place.path("train/preference");
     fs::remove_file(work.join("checkpoint.safetensors")).unwrap();
-    place.run("train stage-c --minutes 0.02 --batch 4 --dtype f32 --device cpu");
+    fs::remove_dir_all(place.path("train/stage-c")).unwrap();
+    place.run("train stage-c --minutes 0.01 --batch 4 --seed 2 --dtype f32 --device cpu");
     let again =
         "train preference --minutes 0.01 --batch 4 --prompts 3 --people 2 --dtype f32 --device cpu";
     assert!(place.run(again).contains("drawn anew"));

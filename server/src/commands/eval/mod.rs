@@ -1,5 +1,6 @@
 //! `predilect eval`: measures pictures, the model and the personalisation.
 mod axes;
+mod blend;
 mod mirror;
 mod pictures;
 mod variety;
@@ -52,6 +53,13 @@ enum EvalCommand {
     /// win, by the person's noiseless utility and by their answers, with Wilson's interval and
     /// that of a bootstrap clustered by person.
     Winrate(winrate::WinrateArgs),
+    /// Blend the tastes of two simulated people step by step, from the one's to the other's, and
+    /// say whether the pictures follow.
+    ///
+    /// Writes blend.json: at every place of the slider how much both people like the pictures and
+    /// whether these still show what was asked for, the correlation of place and liking, over all
+    /// couples and in each of them, and the largest step.
+    Blend(blend::BlendArgs),
     /// Print mean and standard deviation of every axis over the artwork and its variants: the
     /// constants that measured axes are normalised by.
     Axes(axes::AxesArgs),
@@ -107,6 +115,7 @@ pub(crate) fn run(args: EvalArgs) -> anyhow::Result<()> {
         EvalCommand::Variety(args) => variety::run(args),
         EvalCommand::Mirror(args) => mirror::run(args),
         EvalCommand::Winrate(args) => winrate::run(args),
+        EvalCommand::Blend(args) => blend::run(args),
         EvalCommand::Axes(args) => axes::run(args),
     }
 }

@@ -45,8 +45,9 @@ pub(super) fn run(args: VarietyArgs) -> anyhow::Result<()> {
         println!("{:>2} styles  {}", styles.covered(), styles.prompt);
     }
     println!(
-        "kernel distance to artwork of held-out subjects: {:.4} (artwork of the same subjects: {:.4})",
-        report.kid, report.kid_of_artwork
+        "kernel distance of {} pictures to artwork of {} held-out subjects: {:.4} (artwork of the \
+         same subjects: {:.4})",
+        report.drawn, report.held_out, report.kid, report.kid_of_artwork
     );
     let nearest = report.nearest;
     println!(
