@@ -45,12 +45,32 @@ pub(super) struct StageBParts {
 /// Trains the decoder and, while `encoder_params` are given, the encoder with it.
 pub(super) struct StageB {
     parts: StageBParts,
+    /// Stage A latents of all training pictures, of unit variance, `[rows, 4, h/4, w/4]`.
+    targets: Tensor,
+    /// Their Stage C latents, where the encoder that gives them stays as it is.
+    conditions: Option<Tensor>,
 }
 
 impl StageB {
-    /// A stage over these networks and pictures.
+    /// A stage over these networks and pictures; encodes all of them once.
     pub(super) fn new(parts: StageBParts) -> Self {
-        Self { parts }
+        let kind = parts.decoder_params.kind();
+        let of_all = |encode: &dyn Fn(&Tensor) -> Tensor| {
+            let rows: Vec<usize> = (0..parts.train.len()).collect();
+            let encode = |rows: &[usize]| encode(&parts.train.batch(rows, kind));
+            let blocks: Vec<Tensor> = tch::no_grad(|| rows.chunks(64).map(encode).collect());
+            Tensor::cat(&blocks, 0)
+        };
+        let targets = of_all(&|pictures| targets(&parts.autoencoder, pictures));
+        let conditions = match parts.encoder_params {
+            Some(_) => None,
+            None => Some(of_all(&|pictures| parts.encoder.encode(pictures, false))),
+        };
+        Self {
+            parts,
+            targets,
+            conditions,
+        }
     }
 
     /// The pictures trained on.
@@ -60,12 +80,6 @@ impl StageB {
 
     fn kind(&self) -> Kind {
         self.parts.decoder_params.kind()
-    }
-
-    /// Stage A latents of unit variance, `[B, 4, h/4, w/4]`.
-    fn targets(&self, pictures: &Tensor) -> Tensor {
-        let encoded = tch::no_grad(|| self.parts.autoencoder.encode(pictures, false));
-        encoded / self.parts.autoencoder.config().scale_factor
     }
 
     fn predict(&self, noised: &Tensor, t: &Tensor, condition: &Tensor) -> Tensor {
@@ -83,6 +97,12 @@ impl StageB {
         };
         self.parts.decoder.forward(noised, &input, None)
     }
+}
+
+/// Stage A latents of unit variance, `[B, 4, h/4, w/4]`.
+fn targets(autoencoder: &PaellaVq, pictures: &Tensor) -> Tensor {
+    let encoded = tch::no_grad(|| autoencoder.encode(pictures, false));
+    encoded / autoencoder.config().scale_factor
 }
 
 /// Five in eight timesteps are above one half: at high noise the decoder has nothing but its
@@ -106,11 +126,15 @@ impl Stage for StageB {
         let noise = &mut context.noise;
         let batch = self.parts.batch as i64;
         let rows = noise.indices(self.parts.batch, self.parts.train.len());
-        let pictures = self.parts.train.batch(&rows, self.kind());
-        let device = pictures.device();
-        let condition = match &self.parts.encoder_params {
-            Some(_) => self.parts.encoder.encode(&pictures, true),
-            None => tch::no_grad(|| self.parts.encoder.encode(&pictures, false)),
+        let device = self.targets.device();
+        let index: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let index = Tensor::from_slice(&index).to_device(device);
+        let condition = match &self.conditions {
+            Some(known) => known.index_select(0, &index),
+            None => {
+                let pictures = self.parts.train.batch(&rows, self.kind());
+                self.parts.encoder.encode(&pictures, true)
+            }
         };
         let factors: Vec<f32> = (0..batch)
             .map(|_| {
@@ -140,7 +164,7 @@ impl Stage for StageB {
             + condition.randn_like() * per_sample(&noise_levels) * CONDITION_NOISE)
             * per_sample(&factors);
 
-        let target = self.targets(&pictures);
+        let target = self.targets.index_select(0, &index);
         let epsilon = target.randn_like();
         let t = Tensor::from_slice(&timesteps(self.parts.batch, LEAN, noise)).to_device(device);
         let scheduler = &self.parts.scheduler;
@@ -155,7 +179,7 @@ impl Stage for StageB {
         let rows: Vec<usize> = (0..self.parts.held_out.len().min(32)).collect();
         let pictures = self.parts.held_out.batch(&rows, self.kind());
         let condition = self.parts.encoder.encode(&pictures, false);
-        let shape = self.targets(&pictures).size();
+        let shape = targets(&self.parts.autoencoder, &pictures).size();
         let latents = sample(
             &self.parts.scheduler,
             &shape,
