@@ -90,6 +90,11 @@ impl ChoicePool {
         &self.prompts
     }
 
+    /// The pictures of a prompt.
+    pub fn pictures_of(&self, prompt: usize) -> &[RgbImage] {
+        &self.pictures[prompt * self.seeds..(prompt + 1) * self.seeds]
+    }
+
     /// The normalised axes of a picture.
     pub fn axes(&self, picture: usize) -> &AxisValues {
         &self.axes[picture]

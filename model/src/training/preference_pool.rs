@@ -1,4 +1,4 @@
-//! The pictures that preference attention is trained on: drawn by the base model, and artwork.
+//! The pictures that tastes are trained on: drawn by the base model, and artwork.
 //!
 //! What the model draws itself is what people will choose from. Artwork of one subject differs in
 //! more ways than the model's pictures of one prompt, and is what good pictures look like.
@@ -73,7 +73,7 @@ impl PicturePool {
             {
                 return Self::read(&checkpoint, prompts, pipeline.device).map(Some);
             }
-            eprintln!("preference: other weights or prompts than before, pictures are drawn anew");
+            eprintln!("other weights or prompts than before, pictures are drawn anew");
         }
         let no_text = Rc::new(pipeline.encode_texts(&[""])?);
         let (mut latents, mut pictures) = (Vec::new(), Vec::new());
@@ -102,7 +102,7 @@ impl PicturePool {
                 pictures.push(finished.picture);
             }
             eprint!(
-                "\rpreference: drew {} of {} pictures",
+                "\rdrew {} of {} pictures to choose between",
                 pictures.len(),
                 prompts.len() * size.seeds
             );

@@ -13,7 +13,7 @@ use crate::preference::embedding::PreferenceEmbedder;
 use crate::training::TrainError;
 use crate::training::preference::{Preference, PreferenceParts, makes_tokens};
 use crate::training::preference_people::read_choices;
-use crate::training::preference_pool::PicturePool;
+use crate::training::preference_pool::{PicturePool, PoolSize};
 use crate::training::preset::{self, StageName};
 use crate::weights::Component;
 
@@ -27,15 +27,8 @@ impl Recipe {
         let mut pipeline = Pipeline::load(&self.model, &card, self.kind, self.device)?;
         let embedder = PreferenceEmbedder::load(&self.model, self.kind, self.device)?;
         let artwork = self.artwork()?;
-        let mut size = preset::pool(self.preset);
-        size.prompts = self.prompts.unwrap_or(size.prompts);
         let people_count = self.people.unwrap_or(preset::people(self.preset));
-        let prompts = self.prompts(&artwork, size.prompts);
-        let work = self.work.join(StageName::Preference.as_str());
-        let file = work.join("pool.safetensors");
-        let weights = self.model.hash_of(|c| Component::DRAWING.contains(&c))?;
-        let by = (&pipeline, weights.as_str());
-        let Some(drawn) = PicturePool::draw(by, prompts, size, &file, &self.stop)? else {
+        let Some(drawn) = self.drawn(&artwork, &pipeline)? else {
             return Ok(Outcome::Stopped);
         };
         let (encoder, _) = self.trained(
@@ -45,6 +38,7 @@ impl Recipe {
         )?;
         let mut noise = Noise::new(self.seed);
         let place = (self.kind, self.device);
+        let size = self.pool_size();
         let real = PicturePool::of_artwork(&artwork, &encoder, size, &mut noise, place)?;
         let pool = drawn.join(real);
         let read = |split, count| {
@@ -94,6 +88,35 @@ impl Recipe {
             weights.extend(fixed);
             self.export(component, &config, &weights)
         })
+    }
+
+    fn pool_size(&self) -> PoolSize {
+        let size = preset::pool(self.preset);
+        PoolSize {
+            prompts: self.prompts.unwrap_or(size.prompts),
+            ..size
+        }
+    }
+
+    /// What this pipeline draws of training subjects, several pictures of each. They are drawn
+    /// once for all stages and continuations, as long as it has the same weights. `None` when
+    /// the run was stopped meanwhile.
+    pub(super) fn drawn(
+        &self,
+        artwork: &Artwork,
+        pipeline: &Pipeline,
+    ) -> Result<Option<PicturePool>, TrainError> {
+        let size = self.pool_size();
+        let prompts = self.prompts(artwork, size.prompts);
+        let file = self.work.join("drawn.safetensors");
+        let weights = self.model.hash_of(|c| Component::DRAWING.contains(&c))?;
+        PicturePool::draw(
+            (pipeline, weights.as_str()),
+            prompts,
+            size,
+            &file,
+            &self.stop,
+        )
     }
 
     /// Labels of training subjects, each at most once, in an order of the seed's.

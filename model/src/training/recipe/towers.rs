@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use tch::{Kind, Tensor};
 
-use super::{Outcome, Recipe, untrained, with_prefix};
+use super::{Outcome, Recipe, with_prefix};
 use crate::data::split::Split;
 use crate::data::tokenizer::{IMAGE, TOKENIZER_FILE, Tokenizer};
 use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::llava_onevision::LlavaOnevision;
 use crate::networks::siglip::SiglipVisionModel;
+use crate::pipeline::Pipeline;
 use crate::training::TrainError;
 use crate::training::clip::{Clip, ClipParts};
 use crate::training::pictures::PictureBank;
@@ -106,7 +107,12 @@ impl Recipe {
         }
         let config = model.config().clone();
         let artwork = self.artwork()?;
-        // Taste shows in few subjects as well as in many, and each picture's features are kept.
+        let pipeline = Pipeline::load(&self.model, &self.model.card()?, self.kind, self.device)?;
+        let Some(drawn) = self.drawn(&artwork, &pipeline)? else {
+            return Ok(Outcome::Stopped);
+        };
+        drop(pipeline);
+        // Taste shows in few subjects as well as in many.
         let some = |split| {
             let mut pictures = artwork.pictures_of(split);
             pictures.retain(|&i| artwork.picture(i).subject % VLM_SUBJECTS_STRIDE == 0);
@@ -115,7 +121,6 @@ impl Recipe {
         let draw =
             |split| PictureBank::draw(&artwork, &some(split), settings.variants, self.device);
         let (train, held_out) = (draw(Split::Train), draw(Split::HeldOut));
-        let fixed = untrained(params.taken(), |name| name.starts_with(TOWER));
         let mut stage = Vlm::new(VlmParts {
             model,
             params,
@@ -123,12 +128,11 @@ impl Recipe {
             artwork,
             train,
             held_out,
+            drawn: drawn.choices,
             batch: settings.batch,
         })?;
         self.finish(&mut stage, &self.options(StageName::Vlm), |weights| {
-            let mut all = with_prefix(&weights, "vlm/");
-            all.extend(fixed);
-            self.export(Component::Vlm, &config, &all)
+            self.export(Component::Vlm, &config, &with_prefix(&weights, "vlm/"))
         })
     }
 }
