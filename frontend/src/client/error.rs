@@ -26,6 +26,15 @@ impl ClientError {
         }
     }
 
+    /// The word for the kind of problem, such as `not-found`; `None` where the server did not
+    /// say what is wrong.
+    pub(crate) fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Problem(problem) => problem.kind.strip_prefix("urn:predilect:problem:"),
+            Self::Unreachable | Self::Unreadable { .. } => None,
+        }
+    }
+
     /// What the server says about one field of the request.
     pub(crate) fn about(&self, field: &str) -> Option<String> {
         let Self::Problem(problem) = self else {

@@ -3,10 +3,12 @@
 mod error;
 mod events;
 mod preload;
+mod surveys;
 
 pub(crate) use error::ClientError;
 pub(crate) use events::{Watch, WatchNews};
 pub(crate) use preload::preload;
+pub(crate) use surveys::*;
 
 use gloo_net::http::{Method, RequestBuilder, Response};
 use predilect_api::{

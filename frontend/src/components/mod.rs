@@ -3,6 +3,7 @@
 pub(crate) mod choice_progress;
 pub(crate) mod easel;
 pub(crate) mod header;
+pub(crate) mod key_button;
 pub(crate) mod notice;
 pub(crate) mod page_heading;
 pub(crate) mod pair_pictures;

@@ -4,8 +4,10 @@ mod choose;
 mod create;
 mod not_found;
 mod profiles;
+mod survey;
 
 pub(crate) use choose::Choose;
 pub(crate) use create::Create;
 pub(crate) use not_found::NotFound;
 pub(crate) use profiles::Profiles;
+pub(crate) use survey::Survey;
