@@ -14,6 +14,7 @@ mod app;
 mod client;
 mod components;
 mod drawing;
+mod focus;
 mod pages;
 
 use wasm_bindgen::prelude::wasm_bindgen;
