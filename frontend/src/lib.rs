@@ -13,6 +13,7 @@
 mod app;
 mod client;
 mod components;
+mod date;
 mod drawing;
 mod focus;
 mod pages;
