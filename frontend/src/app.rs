@@ -1,7 +1,7 @@
 //! The frame around all pages, and the routes.
 
 use crate::components::header::Header;
-use crate::pages::{Choose, Create, NotFound, Profiles, Survey};
+use crate::pages::{Account, Choose, Create, NotFound, Profiles, Survey};
 use leptos::prelude::*;
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
@@ -17,6 +17,7 @@ pub(crate) fn App() -> impl IntoView {
                     <Route path=path!("/create") view=Create />
                     <Route path=path!("/profiles") view=Profiles />
                     <Route path=path!("/surveys/:id") view=Survey />
+                    <Route path=path!("/account") view=Account />
                 </Routes>
             </main>
         </Router>

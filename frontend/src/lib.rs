@@ -13,7 +13,9 @@
 mod app;
 mod client;
 mod components;
+mod date;
 mod drawing;
+mod focus;
 mod keys;
 mod pages;
 

@@ -1,10 +1,15 @@
 //! The API as the page uses it: one function per request.
 
+mod account;
 mod error;
 mod events;
 mod preload;
 mod surveys;
 
+pub(crate) use account::{
+    DATA, account, api_tokens, change_password, create_api_token, delete_everything, log_in,
+    log_out, log_out_everywhere, register, revoke_api_token,
+};
 pub(crate) use error::ClientError;
 pub(crate) use events::{Watch, WatchNews};
 pub(crate) use preload::preload;

@@ -1,17 +1,30 @@
 //! The parts that pages are made of, each with its stylesheet beside it.
 
+pub(crate) mod api_token_entry;
+pub(crate) mod api_tokens;
+pub(crate) mod card;
 pub(crate) mod choice_progress;
+pub(crate) mod confirm;
+pub(crate) mod copy_field;
+pub(crate) mod credentials_form;
+pub(crate) mod data_download;
+pub(crate) mod deletion_form;
 pub(crate) mod easel;
+pub(crate) mod form;
 pub(crate) mod header;
 pub(crate) mod key_button;
+pub(crate) mod log_out;
 pub(crate) mod notice;
 pub(crate) mod page_heading;
 pub(crate) mod pair_pictures;
+pub(crate) mod password_form;
 pub(crate) mod profile_entry;
 pub(crate) mod profile_picker;
 pub(crate) mod prompt_form;
 pub(crate) mod recent_pictures;
 pub(crate) mod strength_slider;
+pub(crate) mod success;
 pub(crate) mod taste_form;
+pub(crate) mod text_field;
 pub(crate) mod theme_toggle;
 pub(crate) mod wordmark;

@@ -1,11 +1,13 @@
 //! What each route shows, and its state.
 
+mod account;
 mod choose;
 mod create;
 mod not_found;
 mod profiles;
 mod survey;
 
+pub(crate) use account::Account;
 pub(crate) use choose::Choose;
 pub(crate) use create::Create;
 pub(crate) use not_found::NotFound;

@@ -18,6 +18,7 @@ pub(crate) fn Header() -> impl IntoView {
                 </A>
                 <A href="/create">"Create"</A>
                 <A href="/profiles">"Profiles"</A>
+                <A href="/account">"Account"</A>
             </nav>
             <ThemeToggle />
         </header>
