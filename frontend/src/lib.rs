@@ -12,10 +12,12 @@
 
 mod app;
 mod client;
+mod clipboard;
 mod components;
 mod date;
 mod drawing;
 mod focus;
+mod format;
 mod keys;
 mod pages;
 

@@ -1,3 +1,4 @@
+use super::session::session_changed;
 use super::{Answer, read, send, send_json};
 use gloo_net::http::Method;
 use predilect_api::{
@@ -19,7 +20,9 @@ pub(crate) async fn register(new: &Register) -> Answer<Account> {
 }
 
 pub(crate) async fn log_in(credentials: &LogIn) -> Answer<Account> {
-    read(send_json(Method::POST, "/session/login", credentials).await?).await
+    let account = read(send_json(Method::POST, "/session/login", credentials).await?).await?;
+    session_changed();
+    Ok(account)
 }
 
 pub(crate) async fn log_out() -> Answer<()> {

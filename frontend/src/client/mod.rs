@@ -4,6 +4,7 @@ mod account;
 mod error;
 mod events;
 mod preload;
+mod session;
 mod surveys;
 
 pub(crate) use account::{
@@ -13,6 +14,7 @@ pub(crate) use account::{
 pub(crate) use error::ClientError;
 pub(crate) use events::{Watch, WatchNews};
 pub(crate) use preload::preload;
+pub(crate) use session::session_changes;
 pub(crate) use surveys::*;
 
 use gloo_net::http::{Method, RequestBuilder, Response};
@@ -31,7 +33,9 @@ pub(crate) type Answer<T> = Result<T, ClientError>;
 /// Starts this person's session, or returns the one there is. Every page asks first: all
 /// other requests need the session's cookie.
 pub(crate) async fn start_session() -> Answer<Session> {
-    read(send(Method::POST, "/session").await?).await
+    let session = read(send(Method::POST, "/session").await?).await?;
+    session::session_changed();
+    Ok(session)
 }
 
 pub(crate) async fn model() -> Answer<ModelCard> {

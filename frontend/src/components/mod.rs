@@ -1,17 +1,22 @@
 //! The parts that pages are made of, each with its stylesheet beside it.
 
+pub(crate) mod admin_room;
 pub(crate) mod api_token_entry;
 pub(crate) mod api_tokens;
 pub(crate) mod card;
+pub(crate) mod check_box;
 pub(crate) mod choice_progress;
 pub(crate) mod confirm;
 pub(crate) mod copy_field;
+pub(crate) mod copy_link;
 pub(crate) mod credentials_form;
 pub(crate) mod data_download;
+pub(crate) mod data_table;
 pub(crate) mod deletion_form;
 pub(crate) mod easel;
 pub(crate) mod form;
 pub(crate) mod header;
+pub(crate) mod interval_chart;
 pub(crate) mod key_button;
 pub(crate) mod log_out;
 pub(crate) mod notice;
@@ -24,7 +29,13 @@ pub(crate) mod prompt_form;
 pub(crate) mod recent_pictures;
 pub(crate) mod strength_slider;
 pub(crate) mod success;
+pub(crate) mod survey_controls;
+pub(crate) mod survey_entry;
+pub(crate) mod survey_form;
+pub(crate) mod survey_results;
+pub(crate) mod survey_state;
 pub(crate) mod taste_form;
 pub(crate) mod text_field;
 pub(crate) mod theme_toggle;
+pub(crate) mod win_rates;
 pub(crate) mod wordmark;

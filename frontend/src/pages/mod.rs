@@ -1,6 +1,7 @@
 //! What each route shows, and its state.
 
 mod account;
+mod admin;
 mod choose;
 mod create;
 mod not_found;
@@ -8,6 +9,7 @@ mod profiles;
 mod survey;
 
 pub(crate) use account::Account;
+pub(crate) use admin::{AdminSurvey, AdminSurveys};
 pub(crate) use choose::Choose;
 pub(crate) use create::Create;
 pub(crate) use not_found::NotFound;

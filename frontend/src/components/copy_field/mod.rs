@@ -1,11 +1,11 @@
 //! Text to be copied.
 
+use crate::clipboard;
 use crate::components::success::Success;
 use crate::focus::focus_next;
 use leptos::html::Input;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use wasm_bindgen_futures::JsFuture;
 
 /// A line that can't be changed, and a button that copies it. It takes the focus as it
 /// appears, all of it selected.
@@ -36,7 +36,7 @@ pub(crate) fn CopyField(
     let text = StoredValue::new(value.clone());
     let copy = move |_| {
         spawn_local(async move {
-            if copied(&text.get_value()).await {
+            if clipboard::copy(&text.get_value()).await {
                 told.try_set("Copied.".into());
             } else {
                 // Focusing selects, and what is selected can be copied by hand.
@@ -76,16 +76,6 @@ pub(crate) fn CopyField(
             </div>
         </div>
     }
-}
-
-/// Puts `text` on the clipboard; false where the browser forbids it, as on a page that came
-/// over plain HTTP from another machine.
-async fn copied(text: &str) -> bool {
-    // Without it there is no clipboard to call.
-    window().is_secure_context()
-        && JsFuture::from(window().navigator().clipboard().write_text(text))
-            .await
-            .is_ok()
 }
 
 #[cfg(test)]

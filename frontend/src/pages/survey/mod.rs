@@ -157,7 +157,7 @@ mod tests {
             ">Right<",
             "No difference",
             "Both bad",
-            "Up to 50 more today.",
+            "Up to 50 votes today.",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }

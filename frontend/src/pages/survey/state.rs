@@ -1,6 +1,7 @@
 //! Where a participant stands in a survey.
 
 use crate::client::{self, Answer, ClientError, preload};
+use crate::format::count;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use predilect_api::{BlindItem, NewSurveyVote, SurveyId, SurveyVote};
@@ -184,16 +185,18 @@ async fn next_stage(survey: &SurveyId) -> Answer<Stage> {
 }
 
 fn progress(given: Option<u32>, left_today: u32) -> String {
-    let given = match given {
-        None | Some(0) => String::new(),
-        Some(1) => "1 vote given, thank you. ".to_owned(),
-        Some(votes) => format!("{votes} votes given, thank you. "),
-    };
-    let left = match left_today {
-        0 | 1 => "This is the last one of today.".to_owned(),
-        votes => format!("Up to {votes} more today."),
-    };
-    given + &left
+    match (given, left_today) {
+        (None, 0 | 1) => "This is the last one of today.".into(),
+        (None, left) => format!("Up to {left} votes today."),
+        (Some(given), left) => {
+            let given = count(given, "vote", "votes");
+            let left = match left {
+                0 | 1 => "this is the last one of today".into(),
+                left => format!("up to {left} more today"),
+            };
+            format!("{given} given, thank you; {left}.")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -228,14 +231,14 @@ mod tests {
 
     #[test]
     fn progress_is_said_in_words() {
-        assert_eq!(progress(None, 50), "Up to 50 more today.");
+        assert_eq!(progress(None, 50), "Up to 50 votes today.");
         assert_eq!(
             progress(Some(1), 49),
-            "1 vote given, thank you. Up to 49 more today."
+            "1 vote given, thank you; up to 49 more today."
         );
         assert_eq!(
             progress(Some(49), 1),
-            "49 votes given, thank you. This is the last one of today."
+            "49 votes given, thank you; this is the last one of today."
         );
     }
 }
