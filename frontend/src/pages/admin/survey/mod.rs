@@ -36,7 +36,7 @@ pub(crate) fn AdminSurvey() -> impl IntoView {
     let on_change = Callback::new(move |changed| {
         reviewing.changed(changed);
         // The button that was pressed has gone from the page.
-        focus_next(move || place.try_get_untracked().flatten().map(Into::into));
+        focus_next(move || place.try_get_untracked().flatten());
     });
     let about = move || {
         let survey = reviewing.survey.get();
