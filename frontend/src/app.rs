@@ -1,7 +1,9 @@
 //! The frame around all pages, and the routes.
 
 use crate::components::header::Header;
-use crate::pages::{Choose, Create, NotFound, Profiles};
+use crate::pages::{
+    Account, AdminSurvey, AdminSurveys, Choose, Create, NotFound, Profiles, Survey,
+};
 use leptos::prelude::*;
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
@@ -16,6 +18,10 @@ pub(crate) fn App() -> impl IntoView {
                     <Route path=path!("/") view=Choose />
                     <Route path=path!("/create") view=Create />
                     <Route path=path!("/profiles") view=Profiles />
+                    <Route path=path!("/surveys/:id") view=Survey />
+                    <Route path=path!("/account") view=Account />
+                    <Route path=path!("/admin/surveys") view=AdminSurveys />
+                    <Route path=path!("/admin/surveys/:id") view=AdminSurvey />
                 </Routes>
             </main>
         </Router>

@@ -12,8 +12,13 @@
 
 mod app;
 mod client;
+mod clipboard;
 mod components;
+mod date;
 mod drawing;
+mod focus;
+mod format;
+mod keys;
 mod pages;
 
 use wasm_bindgen::prelude::wasm_bindgen;

@@ -15,7 +15,7 @@ impl ClientError {
     /// What happened and what to do, as plain sentences.
     pub(crate) fn sentence(&self) -> String {
         match self {
-            Self::Problem(problem) => problem.detail.clone(),
+            Self::Problem(problem) => in_words_of_the_page(problem).to_owned(),
             Self::Unreachable => {
                 "Predilect does not answer. Check that it is running and that you are connected, then try again.".into()
             }
@@ -23,6 +23,15 @@ impl ClientError {
                 "Something between this page and Predilect answered in its place (status {status}). Try again in a \
                  moment; if it stays so, reload the page."
             ),
+        }
+    }
+
+    /// The word for the kind of problem, such as `not-found`; `None` where the server did not
+    /// say what is wrong.
+    pub(crate) fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Problem(problem) => problem.kind.strip_prefix("urn:predilect:problem:"),
+            Self::Unreachable | Self::Unreadable { .. } => None,
         }
     }
 
@@ -54,6 +63,23 @@ impl ClientError {
     }
 }
 
+/// What the server says of these helps the author of a script; on a page they mean that the
+/// person logged in or out elsewhere since it was opened.
+fn in_words_of_the_page(problem: &Problem) -> &str {
+    match problem.kind.rsplit(':').next() {
+        Some("no-session") => {
+            "You are not logged in here any more. Reload the page; if you have an account, log in again."
+        }
+        Some("not-registered") => {
+            "You are not logged in here any more. Reload the page and log in again."
+        }
+        Some("already-registered") => {
+            "You are logged in here already. Reload the page to see your account."
+        }
+        _ => &problem.detail,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +105,20 @@ mod tests {
         assert_eq!(error.about("prompt").as_deref(), Some("Say what to draw."));
         assert_eq!(error.about("strength"), None);
         assert_eq!(error.beyond(&["prompt"]), None);
+    }
+
+    #[test]
+    fn a_session_that_ended_elsewhere_is_said_without_the_api() {
+        let ended = ClientError::Problem(Box::new(Problem {
+            kind: "urn:predilect:problem:no-session".into(),
+            title: "No session".into(),
+            status: 401,
+            detail: "Start one with POST /api/v1/session.".into(),
+            errors: vec![],
+            missing: None,
+        }));
+        assert!(ended.sentence().contains("log in again"));
+        assert!(!ended.sentence().contains("POST"));
     }
 
     #[test]

@@ -1,12 +1,21 @@
 //! The API as the page uses it: one function per request.
 
+mod account;
 mod error;
 mod events;
 mod preload;
+mod session;
+mod surveys;
 
+pub(crate) use account::{
+    DATA, account, api_tokens, change_password, create_api_token, delete_everything, log_in,
+    log_out, log_out_everywhere, register, revoke_api_token,
+};
 pub(crate) use error::ClientError;
 pub(crate) use events::{Watch, WatchNews};
 pub(crate) use preload::preload;
+pub(crate) use session::session_changes;
+pub(crate) use surveys::*;
 
 use gloo_net::http::{Method, RequestBuilder, Response};
 use predilect_api::{
@@ -24,7 +33,9 @@ pub(crate) type Answer<T> = Result<T, ClientError>;
 /// Starts this person's session, or returns the one there is. Every page asks first: all
 /// other requests need the session's cookie.
 pub(crate) async fn start_session() -> Answer<Session> {
-    read(send(Method::POST, "/session").await?).await
+    let session = read(send(Method::POST, "/session").await?).await?;
+    session::session_changed();
+    Ok(session)
 }
 
 pub(crate) async fn model() -> Answer<ModelCard> {

@@ -12,8 +12,10 @@ pub(crate) fn PageHeading(
     /// The heading's words.
     #[prop(into)]
     text: Signal<String>,
+    /// Where the heading is, for a page that takes the focus back to it.
+    #[prop(optional)]
+    heading: NodeRef<H1>,
 ) -> impl IntoView {
-    let heading = NodeRef::<H1>::new();
     let title = format!("{tab} · Predilect");
     Effect::new(move || {
         let Some(heading) = heading.get() else { return };

@@ -1,12 +1,13 @@
 //! What the model read from the choices, and the form that names the profile.
 
 use crate::client::{self, ClientError};
+use crate::components::form::{Form, Submission};
+use crate::components::notice::Notice;
+use crate::components::text_field::TextField;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use predilect_api::{Profile, ProfileId, ProfileState};
-
-use super::notice::Notice;
 
 /// How often to ask whether the description is there.
 const POLL_MS: u32 = 700;
@@ -22,8 +23,7 @@ pub(crate) fn TasteForm(
     let profile = RwSignal::new(None::<Profile>);
     let reading_error = RwSignal::new(None::<ClientError>);
     let name = RwSignal::new(String::new());
-    let error = RwSignal::new(None::<ClientError>);
-    let saving = RwSignal::new(false);
+    let submission = Submission::new(&["name"]);
 
     let read_on = StoredValue::new(id);
     let follow = move || {
@@ -55,23 +55,10 @@ pub(crate) fn TasteForm(
     };
     Effect::new(follow);
 
-    let save = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        if saving.get_untracked() {
-            return;
-        }
-        saving.set(true);
-        spawn_local(async move {
-            let answer = client::name_profile(name.get_untracked()).await;
-            saving.set(false);
-            match answer {
-                Ok(saved) => on_saved.run(saved),
-                Err(refused) => error.set(Some(refused)),
-            }
-        });
+    let save = move |()| {
+        let named = client::name_profile(name.get_untracked());
+        submission.send(named, move |saved| on_saved.run(saved));
     };
-    let name_error = move || error.get().and_then(|error| error.about("name"));
-    let form_error = Signal::derive(move || error.get().and_then(|error| error.beyond(&["name"])));
 
     view! {
         <section class="taste panel">
@@ -80,29 +67,16 @@ pub(crate) fn TasteForm(
                 message=Signal::derive(move || reading_error.get().map(|error| error.sentence()))
                 retry=Callback::new(move |()| follow())
             />
-            <form class="taste-form" on:submit=save novalidate>
-                <div class="field">
-                    <label for="profile-name">"Name"</label>
-                    <input
-                        id="profile-name"
-                        class="input"
-                        type="text"
-                        autocomplete="off"
-                        placeholder="For example: Soft and round"
-                        aria-invalid=move || name_error().is_some().to_string()
-                        aria-describedby="profile-name-error"
-                        bind:value=name
-                        on:input=move |_| error.set(None)
-                    />
-                    <p id="profile-name-error" class="field-error" role="alert">
-                        {name_error}
-                    </p>
-                </div>
-                <Notice message=form_error />
-                <button type="submit" class="button primary" aria-disabled=move || saving.get().to_string()>
-                    "Save profile"
-                </button>
-            </form>
+            <Form submission=submission button="Save profile" on_send=Callback::new(save)>
+                <TextField
+                    id="profile-name"
+                    label="Name"
+                    field="name"
+                    value=name
+                    submission=submission
+                    placeholder="For example: Soft and round"
+                />
+            </Form>
         </section>
     }
 }
