@@ -123,25 +123,30 @@ impl ChoicePool {
         }
     }
 
-    /// A person's favourite among all pictures of a prompt, found by choosing between the
-    /// favourite so far and the next one, and another picture of the prompt.
-    pub fn favourite(&self, person: &Person, rng: &mut ChaCha8Rng) -> Chosen {
+    /// The pictures of a prompt that a person likes best and least, each found by choosing between
+    /// the one so far and the next one.
+    pub fn extremes(&self, person: &Person, rng: &mut ChaCha8Rng) -> Chosen {
         let prompt = rng.random_range(0..self.prompts.len());
         let mut shown: Vec<usize> = (prompt * self.seeds..(prompt + 1) * self.seeds).collect();
         shown.shuffle(rng);
-        let mut favourite = 0;
-        for next in 1..shown.len() {
-            let (left, right) = (shown[favourite], shown[next]);
-            let choice = person.choose_measured(&self.axes[left], &self.axes[right], rng);
-            if choice == Choice::Right {
-                favourite = next;
+        let mut last_left = |shown: &[usize], moves_on: Choice| {
+            let mut kept = 0;
+            for next in 1..shown.len() {
+                let (left, right) = (shown[kept], shown[next]);
+                let choice = person.choose_measured(&self.axes[left], &self.axes[right], rng);
+                if choice == moves_on {
+                    kept = next;
+                }
             }
-        }
-        let preferred = shown.swap_remove(favourite);
+            kept
+        };
+        let best = last_left(&shown, Choice::Right);
+        let preferred = shown.swap_remove(best);
+        let worst = last_left(&shown, Choice::Left);
         Chosen {
             prompt,
             preferred,
-            rejected: shown[rng.random_range(0..shown.len())],
+            rejected: shown[worst],
         }
     }
 
@@ -186,18 +191,17 @@ mod tests {
     }
 
     #[test]
-    fn the_favourite_is_what_the_person_likes_best_of_one_prompt() {
+    fn the_extremes_are_what_the_person_likes_best_and_least_of_one_prompt() {
         let prompts = ["a dog".to_owned(), "a cat".to_owned()];
         let pool = |prompt: &String| ChoicePool::new(vec![prompt.clone()], greys(5));
         let pool = pool(&prompts[0]).join(pool(&prompts[1]));
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut seen = [false; 2];
         for _ in 0..20 {
-            let chosen = pool.favourite(&bright(), &mut rng);
+            let chosen = pool.extremes(&bright(), &mut rng);
             let of_prompt = chosen.prompt * 5..(chosen.prompt + 1) * 5;
             assert_eq!(chosen.preferred, of_prompt.end - 1);
-            assert!(of_prompt.contains(&chosen.rejected));
-            assert_ne!(chosen.preferred, chosen.rejected);
+            assert_eq!(chosen.rejected, of_prompt.start);
             seen[chosen.prompt] = true;
             let shown = pool.choose(&bright(), &mut rng);
             assert_eq!(

@@ -3,8 +3,8 @@
 //!
 //! The reference model is the same network with the adapter off, so there is no second
 //! copy. `L = −log σ(−β/2·[(‖ε−εθ(x⁺)‖² − ‖ε−ε₀(x⁺)‖²) − (the same for x⁻)])` with mean
-//! squared errors, timestep and noise shared within a pair. x⁺ is the person's favourite among
-//! all pictures of a prompt, x⁻ another one of them.
+//! squared errors, timestep and noise shared within a pair. x⁺ is what the person likes best
+//! among all pictures of a prompt, x⁻ what they like least.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -215,7 +215,7 @@ impl Stage for Preference {
         let mut kept = Vec::new();
         for _ in 0..parts.batch {
             let who = &parts.people[rng.random_range(0..parts.people.len())];
-            chosen.push(parts.pool.choices.favourite(&who.person, rng));
+            chosen.push(parts.pool.choices.extremes(&who.person, rng));
             hidden.push(who.hidden.shallow_clone());
             kept.push(f32::from(u8::from(!rng.random_bool(DROP_PREFERENCE))));
         }
