@@ -11,6 +11,7 @@ pub mod colours;
 mod join;
 mod npm;
 mod render;
+mod slow_tokenizer;
 pub mod sources;
 pub mod split;
 #[cfg(test)]

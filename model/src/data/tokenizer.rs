@@ -12,9 +12,12 @@ use tokenizers::{AddedToken, TokenizerImpl};
 use super::DataError;
 use super::artwork::Artwork;
 use super::captions::{Said, caption};
+use super::slow_tokenizer::{self, NamedToken};
 use super::split::Split;
 use super::variant::Variant;
 use crate::evaluation::taste;
+
+pub use super::slow_tokenizer::VOCABULARY_FILE;
 
 /// File name of a trained tokenizer.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -92,17 +95,9 @@ pub struct Tokenizer {
 /// What is read of the tokenizer_config.json that transformers writes beside a tokenizer.json.
 #[derive(serde::Deserialize)]
 struct TokenizerConfig {
-    pad_token: Option<PadToken>,
+    pad_token: Option<NamedToken>,
     /// 10³⁰ where there is no limit.
     model_max_length: Option<f64>,
-}
-
-/// A token's text alone, or as older versions wrote it.
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum PadToken {
-    Text(String),
-    Object { content: String },
 }
 
 /// Trains a tokenizer; the same texts give the same vocabulary.
@@ -146,13 +141,24 @@ pub fn train(texts: Vec<String>) -> Result<Tokenizer, DataError> {
 }
 
 impl Tokenizer {
-    /// Reads a tokenizer.json and, where there is one beside it, the tokenizer_config.json.
+    /// Reads a tokenizer.json, or where there is none the vocabulary and merges beside it, and the
+    /// tokenizer_config.json where there is one.
     ///
     /// # Errors
     /// When the file is missing or no tokenizer, or the padding token is none of its tokens.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let text = std::fs::read(path).map_err(DataError::io(path))?;
-        let mut tokenizer = Self::from_json(&text)?;
+        let about = |error: DataError| match error {
+            DataError::Tokenizer(reason) => failed(format!("{}: {reason}", path.display())),
+            other => other,
+        };
+        let vocabulary = path.with_file_name(VOCABULARY_FILE);
+        let mut tokenizer = match !path.exists() && vocabulary.exists() {
+            true => Self::from_vocabulary(path.parent().unwrap_or(Path::new(""))),
+            false => {
+                let text = std::fs::read(path).map_err(DataError::io(path))?;
+                Self::from_json(&text).map_err(about)
+            }
+        }?;
         let config = path.with_file_name("tokenizer_config.json");
         if config.exists() {
             let text = std::fs::read(&config).map_err(DataError::io(&config))?;
@@ -161,15 +167,33 @@ impl Tokenizer {
             tokenizer.pad = config
                 .pad_token
                 .map(|pad| {
-                    let (PadToken::Text(pad) | PadToken::Object { content: pad }) = pad;
+                    let pad = pad.text();
                     let none = || failed(format!("its `pad_token` {pad} is none of its tokens"));
-                    tokenizer.id(&pad).ok_or_else(none)
+                    tokenizer.id(pad).ok_or_else(none)
                 })
-                .transpose()?;
+                .transpose()
+                .map_err(about)?;
             tokenizer.longest = config
                 .model_max_length
                 .filter(|longest| (2.0..1e9).contains(longest))
                 .map(|longest| longest as i64);
+        }
+        Ok(tokenizer)
+    }
+
+    /// The tokenizer of the vocabulary and merges in `dir`.
+    fn from_vocabulary(dir: &Path) -> Result<Self, DataError> {
+        let (json, ids) = slow_tokenizer::read(dir)?;
+        let tokenizer = Self::from_json(&json)?;
+        // Tokens are added one after the other, whatever ids the settings give them.
+        for (token, id) in ids {
+            if tokenizer.id(&token) != Some(id) {
+                let dir = dir.display();
+                return Err(failed(format!(
+                    "{dir}: the added token {token} has the id {id}, which does not follow the \
+                     vocabulary's"
+                )));
+            }
         }
         Ok(tokenizer)
     }
