@@ -17,6 +17,7 @@ multiplied by zero proves nothing.
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -843,7 +844,7 @@ def assert_clear_lead(scores):
         assert lead > SMALLEST_LEAD, f"greedy tokens are ambiguous: a lead of only {lead:.1e}"
 
 
-def greedy(model, inputs, max_new_tokens, stop, pad):
+def greedy(model, inputs, max_new_tokens, stop, pad, repetition_penalty=1.0):
     """Tokens, and the hidden states of all layers at the last generated step."""
     answer = model.generate(
         **inputs,
@@ -851,25 +852,33 @@ def greedy(model, inputs, max_new_tokens, stop, pad):
         do_sample=False,
         eos_token_id=stop,
         pad_token_id=pad,
+        repetition_penalty=repetition_penalty,
         return_dict_in_generate=True,
         output_hidden_states=True,
-        output_logits=True,
+        output_scores=True,
     )
-    assert_clear_lead(answer.logits)
+    assert_clear_lead(answer.scores)
     last = torch.stack([layer[:, -1] for layer in answer.hidden_states[-1]])
     return answer.sequences[:, inputs["input_ids"].shape[1] :], last
 
 
-def qwen2(folder, seed, input_ids, attention_mask, max_new_tokens=0, **config):
+def qwen2(
+    folder, seed, input_ids, attention_mask, max_new_tokens=0, repetition_penalty=1.0, **config
+):
     model = randomise(Qwen2ForCausalLM(Qwen2Config(**config)), seed, gain=1.5)
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
     answer = model(**inputs, output_hidden_states=True)
     outputs = {"logits": answer.logits, "hidden_states": torch.stack(answer.hidden_states)}
     arguments = dict(inputs)
     if max_new_tokens:
-        generated, last = greedy(model, inputs, max_new_tokens, config["eos_token_id"], 0)
+        stop = config["eos_token_id"]
+        generated, last = greedy(model, inputs, max_new_tokens, stop, 0, repetition_penalty)
         outputs |= {"generated": generated, "generated_hidden_states": last}
         arguments["max_new_tokens"] = torch.tensor([max_new_tokens])
+        if repetition_penalty != 1.0:
+            plain, _ = greedy(model, inputs, max_new_tokens, stop, 0)
+            assert not torch.equal(plain, generated), "a penalty that changes nothing proves nothing"
+            arguments["repetition_penalty"] = torch.tensor([repetition_penalty])
     write(folder, model, arguments, outputs)
 
 
@@ -893,6 +902,28 @@ def grouped_tied_left_padded(folder):
         tie_word_embeddings=True,
         eos_token_id=39,
         pad_token_id=0,
+    )
+
+
+@case("qwen2")
+def penalty_on_repetition(folder):
+    """Tokens of the prompt and of the answer are made less likely."""
+    qwen2(
+        folder,
+        5,
+        tokens(5, 1, 40, 2, 6),
+        torch.tensor([[0, 1, 1, 1, 1, 1], [1] * 6]),
+        max_new_tokens=8,
+        repetition_penalty=1.4,
+        vocab_size=40,
+        hidden_size=12,
+        intermediate_size=20,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        num_key_value_heads=1,
+        max_position_embeddings=64,
+        eos_token_id=39,
+        tie_word_embeddings=True,
     )
 
 
@@ -956,11 +987,15 @@ def llava(
     max_new_tokens,
     stop_at=None,
     batch_num_images=None,
+    alone=False,
     vision=None,
     text=None,
     **config,
 ):
-    """`images`: the height and width of each; `stop_at`: which generated token to declare the stop."""
+    """`images`: the height and width of each, those of the first conversation first;
+    `batch_num_images`: how many each conversation has, all in one where not said, and where `alone`
+    a conversation each picture, which the reference is not told; `stop_at`: which generated token
+    to declare the stop."""
     vocabulary = 48
     placeholder = vocabulary - 1
     vision_config = SiglipVisionConfig(
@@ -1002,26 +1037,36 @@ def llava(
         gain=1.5,
     )
     side, channels = vision_config.image_size, vision_config.num_channels
-    single = batch_num_images == [1] * len(images)
+    counts = batch_num_images or [len(images)]
+    # A picture that is the only one of its conversation is cut into tiles.
+    single = [alone or count == 1 for count in counts for _ in range(count)]
     tiles = max(
         transformers.models.llava_onevision.modeling_llava_onevision.image_size_to_num_patches(
             list(size), model.config.image_grid_pinpoints, side
         )
-        if single
+        if cut
         else 1
-        for size in images
+        for size, cut in zip(images, single)
     )
     pictures = {
         "pixel_values": noise(seed, len(images), tiles, channels, side, side),
         "image_sizes": torch.tensor([list(size) for size in images]),
-        "batch_num_images": torch.tensor(batch_num_images or [len(images)]),
     }
-    features = model.get_image_features(**pictures).pooler_output
-    ids = [tokens(seed, 1, 40, 1, 3)]
-    for i, feature in enumerate(features):
-        ids += [torch.full((1, len(feature)), placeholder), tokens(seed + 10 + i, 1, 40, 1, 2)]
-    input_ids = torch.cat(ids, dim=1)
-    inputs = {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)} | pictures
+    if not alone:
+        pictures["batch_num_images"] = torch.tensor(counts)
+    features = iter(enumerate(model.get_image_features(**pictures).pooler_output))
+    conversations = []
+    for number, count in enumerate(counts):
+        ids = [tokens(seed + 100 * number, 1, 40, 1, 3)]
+        for i, feature in itertools.islice(features, count):
+            ids += [torch.full((1, len(feature)), placeholder), tokens(seed + 10 + i, 1, 40, 1, 2)]
+        conversations.append(torch.cat(ids, dim=1))
+    longest = max(ids.shape[1] for ids in conversations)
+    filled = lambda ids: torch.nn.functional.pad(ids, (longest - ids.shape[1], 0))
+    inputs = {
+        "input_ids": torch.cat([filled(ids) for ids in conversations]),
+        "attention_mask": torch.cat([filled(torch.ones_like(ids)) for ids in conversations]),
+    } | pictures
     answer = model(**inputs, output_hidden_states=True)
     generated, last = greedy(model, inputs, max_new_tokens, None, 0)
     assert len(set(generated[0].tolist())) >= 3, "a walk that repeats itself proves little"
@@ -1036,7 +1081,7 @@ def llava(
         model,
         arguments,
         {
-            "image_features": torch.cat(list(features)),
+            "image_features": torch.cat(list(model.get_image_features(**pictures).pooler_output)),
             "logits": answer.logits,
             "hidden_states": torch.stack(answer.hidden_states),
             "generated": generated,
@@ -1122,6 +1167,33 @@ def one_picture_in_many_tiles(folder):
         batch_num_images=[1],
         image_grid_pinpoints=[[12, 12], [24, 24], [36, 24]],
         vision_aspect_ratio="anyres_max_1",
+    )
+
+
+@case("llava_onevision")
+def two_conversations_padded(folder):
+    """Two pictures in one conversation, one in tiles in the other; the shorter is padded on the left."""
+    llava(
+        folder,
+        1,
+        [(12, 12), (9, 14), (20, 11)],
+        6,
+        batch_num_images=[2, 1],
+        image_grid_pinpoints=[[12, 12], [24, 12]],
+    )
+
+
+@case("llava_onevision")
+def pictures_alone(folder):
+    """No counts of pictures, as processors of before they were asked for gave them: each of the two
+    is in tiles."""
+    llava(
+        folder,
+        4,
+        [(12, 20), (20, 12)],
+        5,
+        alone=True,
+        image_grid_pinpoints=[[12, 12], [12, 24], [24, 12]],
     )
 
 

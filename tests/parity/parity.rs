@@ -320,6 +320,9 @@ fn limits(case: &Case, stop: Option<i64>) -> Option<GenerationLimits> {
         max_new_tokens: most as usize,
         stop: stop.into_iter().collect(),
         pad: 0,
+        repetition_penalty: case
+            .get("repetition_penalty")
+            .map_or(1.0, |penalty| penalty.double_value(&[0])),
     })
 }
 
@@ -336,7 +339,7 @@ fn qwen2_answers_and_generates_as_transformers() {
         ];
         let config: serde_json::Value = case.config("config.json");
         if let Some(limits) = limits(case, config["eos_token_id"].as_i64()) {
-            let generation = model.generate(&inputs, &mask, &limits);
+            let generation = model.generate(&inputs, &case.input("input_ids"), &mask, &limits);
             outputs.push(("generated", generation.tokens));
             outputs.push(("generated_hidden_states", generation.hidden_states));
         }
@@ -349,7 +352,11 @@ fn llava_onevision_answers_and_generates_as_transformers() {
     check("llava_onevision", |case| {
         let model = case.network("model", LlavaOnevision::new);
         let sizes = Vec::<Vec<i64>>::try_from(&case.input("image_sizes")).expect("pairs");
-        let counts = Vec::<i64>::try_from(&case.input("batch_num_images")).expect("counts");
+        // Without the counts every picture stands alone, as in the reference.
+        let counts = match case.get("batch_num_images") {
+            Some(counts) => Vec::<i64>::try_from(&counts).expect("counts"),
+            None => vec![1; sizes.len()],
+        };
         let pictures = Pictures {
             pixel_values: case.input("pixel_values"),
             image_sizes: sizes.iter().map(|size| (size[0], size[1])).collect(),

@@ -433,7 +433,7 @@ impl LlavaOnevision {
         let inputs = self.embed(input_ids, features)?;
         Ok(self
             .language_model
-            .generate(&inputs, attention_mask, limits))
+            .generate(&inputs, input_ids, attention_mask, limits))
     }
 }
 

@@ -209,6 +209,9 @@ pub struct GenerationLimits {
     pub stop: Vec<i64>,
     /// What a sequence that has ended is filled up with while others go on.
     pub pad: i64,
+    /// Makes tokens that the prompt or the answer has already less likely (Keskar et al., 2019):
+    /// their logits are divided by it, negative ones multiplied; 1 leaves them as they are.
+    pub repetition_penalty: f64,
 }
 
 /// A greedily generated continuation.
@@ -330,11 +333,13 @@ impl Qwen2ForCausalLm {
 
     /// Continues each sequence with its most likely token, step by step.
     ///
-    /// `inputs` is `[B, S, hidden_size]`, padded on the left; `attention_mask`, `[B, S]`, is
-    /// non-zero at real tokens. At least one token is generated.
+    /// `inputs` is `[B, S, hidden_size]`, padded on the left, and `input_ids`, `[B, S]`, are the
+    /// tokens that it stands for; `attention_mask`, `[B, S]`, is non-zero at real tokens. At least
+    /// one token is generated.
     pub fn generate(
         &self,
         inputs: &Tensor,
+        input_ids: &Tensor,
         attention_mask: &Tensor,
         limits: &GenerationLimits,
     ) -> Generation {
@@ -347,11 +352,17 @@ impl Qwen2ForCausalLm {
         let mut inputs = inputs.shallow_clone();
         let mut tokens: Vec<Tensor> = Vec::new();
         let mut last_step: Option<Tensor> = None;
+        let mut repetition = Repetition::of(input_ids, self.config.vocab_size, limits);
         loop {
             let states = self.forward(&inputs, Some(&mask), Some(&positions), Some(&mut cache));
             let here: Vec<Tensor> = states.iter().map(|state| state.select(1, -1)).collect();
             let here = Tensor::stack(&here, 0);
-            let next = self.logits(&here.select(0, -1)).argmax(-1, false);
+            let logits = self.logits(&here.select(0, -1));
+            let logits = match &repetition {
+                Some(repetition) => repetition.discourage(&logits),
+                None => logits,
+            };
+            let next = logits.argmax(-1, false);
             let next = next.where_self(&running, &Tensor::from(limits.pad).to_device(device));
             last_step = Some(match last_step {
                 None => here,
@@ -359,6 +370,9 @@ impl Qwen2ForCausalLm {
             });
             for &stop in &limits.stop {
                 running = running.logical_and(&next.not_equal(stop));
+            }
+            if let Some(repetition) = &mut repetition {
+                repetition.add(&next.unsqueeze(1));
             }
             inputs = self.embed(&next.unsqueeze(1));
             mask = Tensor::cat(
@@ -382,9 +396,43 @@ impl Qwen2ForCausalLm {
 
     /// Cosines and sines of the rotary angles, each `[B, 1, S, head_dim]`.
     fn rotation(&self, position_ids: &Tensor, kind: Kind) -> (Tensor, Tensor) {
-        let angles = position_ids.unsqueeze(-1).to_kind(Kind::Float) * &self.inverse_frequencies;
+        // Weights may have been moved since; these are no weight, and stay where they were made.
+        let frequencies = self.inverse_frequencies.to_device(position_ids.device());
+        let angles = position_ids.unsqueeze(-1).to_kind(Kind::Float) * frequencies;
         let angles = Tensor::cat(&[&angles, &angles], -1).unsqueeze(1);
         (angles.cos().to_kind(kind), angles.sin().to_kind(kind))
+    }
+}
+
+/// The tokens that a penalty on repetition has seen.
+struct Repetition {
+    /// `[B, vocabulary]` bool.
+    seen: Tensor,
+    penalty: f64,
+}
+
+impl Repetition {
+    /// Begins with the prompt, `[B, S]`; none where the limits ask for no penalty.
+    fn of(input_ids: &Tensor, vocabulary: i64, limits: &GenerationLimits) -> Option<Self> {
+        let (batch, device) = (input_ids.size()[0], input_ids.device());
+        let mut found = (limits.repetition_penalty != 1.0).then(|| Self {
+            seen: Tensor::zeros([batch, vocabulary], (Kind::Bool, device)),
+            penalty: limits.repetition_penalty,
+        })?;
+        found.add(input_ids);
+        Some(found)
+    }
+
+    /// Adds tokens `[B, n]`.
+    fn add(&mut self, tokens: &Tensor) {
+        let _ = self.seen.scatter_value_(1, tokens, 1);
+    }
+
+    /// Logits `[B, vocabulary]` with the penalty, f32.
+    fn discourage(&self, logits: &Tensor) -> Tensor {
+        let logits = logits.to_kind(Kind::Float);
+        let less = (&logits * self.penalty).where_self(&logits.lt(0.0), &(&logits / self.penalty));
+        less.where_self(&self.seen, &logits)
     }
 }
 

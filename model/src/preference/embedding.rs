@@ -1,9 +1,11 @@
 //! The preference embedding: what a vision-language model makes of a person's choices.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
+use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::conversation::{PreferencePair, detailed_prompt, expand_images, prompt};
@@ -14,7 +16,7 @@ use crate::networks::NetworkError;
 use crate::networks::llava_onevision::LlavaOnevision;
 use crate::networks::qwen2::GenerationLimits;
 use crate::training::pictures_to_tensor;
-use crate::weights::{Component, HubLayout, ModelFolder, WeightsError, read_config};
+use crate::weights::{Component, HubLayout, ModelFolder, Params, WeightsError, read_config};
 
 /// The most tokens of the mini's description of a taste.
 const LONGEST_DESCRIPTION: usize = 48;
@@ -140,10 +142,61 @@ enum Manner {
     Detailed(AnyresProcessor, Kind),
 }
 
-/// What is read of a generation_config.json.
-#[derive(serde::Deserialize)]
+/// What is read of a generation_config.json: what counts when the most likely token is taken.
+#[derive(Default, serde::Deserialize)]
 struct GenerationConfig {
     eos_token_id: Option<EndTokens>,
+    repetition_penalty: Option<f64>,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+impl GenerationConfig {
+    /// The settings in `folder`; all defaults where there are none.
+    ///
+    /// # Errors
+    /// The file does not parse, or asks for something that is not built.
+    fn open(folder: &Path) -> Result<Self, WeightsError> {
+        let path = folder.join("generation_config.json");
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let config: Self = read_config(&path)?;
+        let changing = config.others.iter().find(|(f, v)| changes_greedy(f, v));
+        match changing {
+            None => Ok(config),
+            Some((field, value)) => Err(WeightsError::Config {
+                path: path.clone(),
+                reason: format!(
+                    "`{field}` is {value}, which changes what is generated and is not supported"
+                ),
+            }),
+        }
+    }
+}
+
+/// Whether a setting of transformers' generation changes which token is taken, where the most
+/// likely one is.
+fn changes_greedy(field: &str, value: &Value) -> bool {
+    let nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let is = |neutral: f64| value.as_f64() == Some(neutral);
+    match field {
+        _ if nothing => false,
+        "num_beams" | "encoder_repetition_penalty" => !is(1.0),
+        "min_length" | "min_new_tokens" => !is(0.0),
+        "no_repeat_ngram_size" | "encoder_no_repeat_ngram_size" => !is(0.0),
+        "bad_words_ids"
+        | "begin_suppress_tokens"
+        | "constraints"
+        | "exponential_decay_length_penalty"
+        | "force_words_ids"
+        | "forced_bos_token_id"
+        | "forced_eos_token_id"
+        | "guidance_scale"
+        | "sequence_bias"
+        | "suppress_tokens" => true,
+        _ => false,
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -169,12 +222,27 @@ impl PreferenceEmbedder {
     /// # Errors
     /// A file is missing or damaged, or the tokenizer belongs to another model.
     pub fn load(folder: &ModelFolder, kind: Kind, device: Device) -> Result<Self, EmbeddingError> {
+        Ok(Self::load_apart(folder, kind, device, device)?.0)
+    }
+
+    /// As [`Self::load`], with the weights on a device of their own, and with them: they must be
+    /// on `device` when choices are read.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_apart(
+        folder: &ModelFolder,
+        kind: Kind,
+        device: Device,
+        weights: Device,
+    ) -> Result<(Self, Params), EmbeddingError> {
         let published = folder.hub().map(HubLayout::vlm).transpose()?;
-        let (model, _) = folder.load(Component::Vlm, kind, device, LlavaOnevision::new)?;
-        match published {
+        let (model, params) = folder.load(Component::Vlm, kind, weights, LlavaOnevision::new)?;
+        let embedder = match published {
             None => Self::new(model, Tokenizer::open(&folder.tokenizer())?, device),
             Some(folder) => Self::published(model, folder, kind, device),
-        }
+        };
+        Ok((embedder?, params))
     }
 
     /// A published model with the tokenizer, the image processor and the ends of an answer that
@@ -193,12 +261,8 @@ impl PreferenceEmbedder {
         };
         let tokenizer = Tokenizer::open(&folder.join(TOKENIZER_FILE))?;
         let id = |token| tokenizer.id(token).ok_or(EmbeddingError::Token(token));
-        let settings = folder.join("generation_config.json");
-        let ends = match settings.exists() {
-            true => read_config::<GenerationConfig>(&settings)?.eos_token_id,
-            false => None,
-        };
-        let stop = match ends {
+        let settings = GenerationConfig::open(folder)?;
+        let stop = match settings.eos_token_id {
             Some(EndTokens::One(end)) => vec![end],
             Some(EndTokens::Several(ends)) => ends,
             None => vec![id(TURN_END)?, id(END_OF_TEXT)?],
@@ -210,6 +274,7 @@ impl PreferenceEmbedder {
                 // One conversation at a time never waits for another to end.
                 pad: 0,
                 stop,
+                repetition_penalty: settings.repetition_penalty.unwrap_or(1.0),
             },
             manner: Manner::Detailed(processor, kind),
             model,
@@ -232,6 +297,7 @@ impl PreferenceEmbedder {
             max_new_tokens: LONGEST_DESCRIPTION,
             stop: vec![id(TURN_END)?, id(END_OF_TEXT)?],
             pad: id(PAD)?,
+            repetition_penalty: 1.0,
         };
         Ok(Self {
             image: id(IMAGE)?,
@@ -266,6 +332,24 @@ impl PreferenceEmbedder {
         if people.iter().any(|pairs| pairs.as_ref().is_empty()) {
             return Err(EmbeddingError::NoPairs);
         }
+        // Eight pictures of a published model are some thousands of tokens, and their answers are
+        // of very different lengths.
+        let at_once = match &self.manner {
+            Manner::Short => people.len().max(1),
+            Manner::Detailed(..) => 1,
+        };
+        let mut embeddings = Vec::with_capacity(people.len());
+        for people in people.chunks(at_once) {
+            embeddings.extend(self.embed_together(people)?);
+        }
+        Ok(embeddings)
+    }
+
+    /// [`Self::embed_all`] in one batch.
+    fn embed_together<P: AsRef<[PreferencePair]>>(
+        &self,
+        people: &[P],
+    ) -> Result<Vec<PreferenceEmbedding>, EmbeddingError> {
         tch::no_grad(|| {
             let pictures: Vec<&RgbImage> = people
                 .iter()
@@ -366,6 +450,25 @@ mod tests {
         assert_eq!(stored, embedding);
         assert_eq!(stored.hidden(), embedding.hidden());
         assert_eq!(stored.hidden().size(), [3, 4]);
+    }
+
+    #[test]
+    fn settings_that_would_change_a_greedy_answer_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |text: &str| {
+            std::fs::write(dir.path().join("generation_config.json"), text).unwrap();
+            GenerationConfig::open(dir.path()).map_err(|error| error.to_string())
+        };
+        let sampled = r#"{"do_sample": true, "temperature": 0.7, "top_k": 20, "num_beams": 1,
+            "repetition_penalty": 1.05, "eos_token_id": 3, "suppress_tokens": null}"#;
+        assert_eq!(open(sampled).unwrap().repetition_penalty, Some(1.05));
+        for field in ["num_beams", "no_repeat_ngram_size", "min_new_tokens"] {
+            let reason = open(&format!(r#"{{"{field}": 4}}"#)).map(drop).unwrap_err();
+            assert!(
+                reason.contains(field) && reason.contains("generation_config.json"),
+                "{reason}"
+            );
+        }
     }
 
     #[test]

@@ -199,12 +199,13 @@ impl Vlm {
             max_new_tokens: 48,
             stop: vec![self.words.turn_end],
             pad: self.words.pad,
+            repetition_penalty: 1.0,
         };
         let mask = ids.not_equal(self.words.pad);
         let answer = self
             .model
             .language_model()
-            .generate(&inputs, &mask, &limits);
+            .generate(&inputs, &ids, &mask, &limits);
         let states = answer.hidden_states.select(0, -1);
         let right = self.log_odds(&seen, &states, &conversations).gt(0.0);
         let leads: Vec<f32> = conversations
