@@ -89,3 +89,38 @@ impl EfficientNetEncoder {
         self.norm.forward(&self.mapper.forward(&features), false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    #[test]
+    fn the_official_backbone_has_the_tensors_of_torchvisions_efficientnet_v2_s() {
+        let params = Params::random(1, Kind::Float, Device::Cpu);
+        EfficientNetEncoder::new(&params, EfficientNetEncoderConfig::default()).unwrap();
+        let backbone: Vec<_> = params
+            .taken()
+            .into_iter()
+            .filter_map(|p| Some((p.name.strip_prefix("backbone.")?.to_owned(), p)))
+            .collect();
+        let trained = backbone.iter().filter(|(_, p)| p.trainable);
+        let trained: usize = trained.map(|(_, p)| p.tensor.numel()).sum();
+        assert_eq!(trained, 20_177_488);
+        // Of torchvision 0.26's state_dict without the counts of batches: "name shape", sorted.
+        let named = |(name, p): &(String, _)| {
+            let p: &crate::weights::Parameter = p;
+            format!("{name} {:?}", p.tensor.size())
+        };
+        let mut lines: Vec<String> = backbone.iter().map(named).collect();
+        lines.sort();
+        let digest = Sha256::digest(lines.join("\n"));
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            digest,
+            "da24701abf071c41b8a3694e7282bcfb3f826a6f4b4985353a9f1a199bb8582f"
+        );
+    }
+}
