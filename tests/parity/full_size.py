@@ -93,7 +93,7 @@ class StageB(StageC):
             up_num_layers_per_block=(4, 14, 4, 2),
             down_blocks_repeat_mappers=(1, 1, 1, 1),
             up_blocks_repeat_mappers=(2, 2, 2, 2),
-            block_types_per_layer=((RES, TIME), layer, layer, layer),
+            block_types_per_layer=((RES, TIME), (RES, TIME), layer, layer),
             clip_text_pooled_in_channels=1280,
             clip_seq=4,
             effnet_in_channels=16,
