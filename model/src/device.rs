@@ -3,7 +3,8 @@
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use tch::{Device, Kind, Tensor};
+pub use tch::Device;
+use tch::{Kind, Tensor};
 
 /// A device as it is asked for: `auto`, `cpu`, `cuda` or `cuda:1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -120,6 +121,14 @@ impl DtypeChoice {
             }
             (Self::Auto, _) => Kind::Float,
         }
+    }
+}
+
+/// A dtype that networks compute in, as it is asked for.
+pub fn dtype_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::BFloat16 => "bf16",
+        _ => "f32",
     }
 }
 

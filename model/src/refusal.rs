@@ -5,14 +5,16 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
+use crate::shim;
+
 /// Why libtorch did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// There is not enough memory.
     #[error(
-        "there is not enough memory on this device: try --dtype bf16, fewer pictures at once, a \
-         smaller model, or --device cpu"
+        "there is not enough memory on this device: try --dtype bf16, a smaller --max-batch, \
+         --offload, --lite or another smaller model, or --device cpu"
     )]
     Memory,
     /// It refused an operation, in its own words.
@@ -44,7 +46,12 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
     let outer = CAUGHT.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(work));
     CAUGHT.set(outer);
-    outcome.map_err(|payload| explain(message(payload.as_ref())))
+    let outcome = outcome.map_err(|payload| explain(message(payload.as_ref())));
+    if matches!(outcome, Err(Refusal::Memory)) {
+        // What was taken before it ran out is in pieces of sizes that may never be asked for again.
+        shim::empty_cache();
+    }
+    outcome
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {
@@ -53,12 +60,21 @@ fn message(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("an unknown reason")
 }
 
+/// What libtorch, and the libraries that it calls, say when there is no memory left.
+const NO_MEMORY: [&str; 8] = [
+    "can't allocate memory",
+    "out of memory",
+    "std::bad_alloc",
+    "Cannot allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "HOST_ALLOCATION_FAILED",
+    "DEVICE_ALLOCATION_FAILED",
+];
+
 /// What a message of libtorch's means to whoever asked.
 pub fn explain(message: &str) -> Refusal {
-    if ["can't allocate memory", "out of memory"]
-        .iter()
-        .any(|sign| message.contains(sign))
-    {
+    if NO_MEMORY.iter().any(|sign| message.contains(sign)) {
         return Refusal::Memory;
     }
     // tch quotes the C++ exception, whose first line is the reason and the rest a stack trace.
@@ -90,7 +106,18 @@ mod tests {
 
     #[test]
     fn a_lack_of_memory_says_what_to_lower() {
-        let error = explain("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried");
-        assert_eq!(error, Refusal::Memory);
+        for message in [
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried",
+            "CUDA out of memory. Tried to allocate 2.00 GiB",
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)",
+            "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+            "std::bad_alloc",
+        ] {
+            assert_eq!(explain(message), Refusal::Memory, "{message}");
+        }
+        let advice = Refusal::Memory.to_string();
+        for flag in ["--dtype", "--max-batch", "--offload", "--lite", "--device"] {
+            assert!(advice.contains(flag), "{advice}");
+        }
     }
 }

@@ -50,14 +50,17 @@ fn stir(file: &Path, part: &str) {
     save(file, tensors.iter().map(|(n, t)| (n.as_str(), t))).unwrap();
 }
 
-fn engine(dir: &Path) -> Engine {
-    Engine::start(EngineConfig {
+fn config(dir: &Path) -> EngineConfig {
+    EngineConfig {
         device: DeviceChoice::Cpu,
         dtype: DtypeChoice::F32,
         threads: Some(1),
         ..EngineConfig::new(dir)
-    })
-    .unwrap()
+    }
+}
+
+fn engine(dir: &Path) -> Engine {
+    Engine::start(config(dir)).unwrap()
 }
 
 fn job(seeds: &[u64]) -> GenerateJob {
@@ -169,6 +172,59 @@ fn the_same_request_gives_the_same_picture_alone_and_in_a_batch() {
         largest <= Some(1),
         "a batch changes a picture by {largest:?} of 255"
     );
+}
+
+#[test]
+fn weights_that_wait_elsewhere_and_small_batches_draw_the_same_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    model(dir.path(), true);
+    let engine = engine(dir.path());
+    let sparing = Engine::start(EngineConfig {
+        offload: true,
+        max_batch: 1,
+        ..config(dir.path())
+    })
+    .unwrap();
+    for job in [with(vec![(taste(1), 1.0)], 1.0), job(&[2])] {
+        assert_eq!(pictures(&sparing, job.clone()), pictures(&engine, job));
+    }
+    // One after the other, so each as it is alone.
+    let alone = [1, 2, 3].map(|seed| pictures(&engine, job(&[seed])).remove(0));
+    assert_eq!(pictures(&sparing, job(&[1, 2, 3])), alone);
+}
+
+#[test]
+fn with_weights_that_wait_elsewhere_pictures_of_all_jobs_are_told_step_by_step() {
+    let dir = tempfile::tempdir().unwrap();
+    model(dir.path(), true);
+    let sparing = Engine::start(EngineConfig {
+        offload: true,
+        ..config(dir.path())
+    })
+    .unwrap();
+    let (sender, receiver) = channel();
+    for number in 0..2 {
+        let sender = sender.clone();
+        let on_event = Box::new(move |event| sender.send((number, event)).unwrap());
+        let longer = GenerateJob {
+            steps: 3 + 2 * number,
+            ..job(&[1, 2])
+        };
+        sparing.generate(longer, on_event).unwrap();
+    }
+    drop(sender);
+    let told: Vec<(u32, GenerateEvent)> = receiver.iter().collect();
+    for number in 0..2 {
+        let mut done = [0, 0];
+        for (_, event) in told.iter().filter(|(of, _)| *of == number) {
+            if let GenerateEvent::Step { image, step, .. } = event {
+                assert_eq!(*step, done[*image] + 1, "each step is told once, in order");
+                done[*image] = *step;
+            }
+        }
+        // Two of the decoder follow.
+        assert_eq!(done, [5 + 2 * number; 2]);
+    }
 }
 
 #[test]

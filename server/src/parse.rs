@@ -215,7 +215,7 @@ impl GenerationLimits {
             hash: model.hash.clone(),
             parameters: model.parameters,
             device: model.device.clone(),
-            preference_adapter: model.preference_adapter,
+            preference_adapter: model.preference_adapter.is_some(),
             picture_size: model.picture_size,
             max_prompt_chars: self.max_prompt_chars.try_into().unwrap_or(u32::MAX),
             max_name_chars: MAX_NAME_CHARS as u32,

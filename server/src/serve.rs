@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use axum::Router;
 use predilect_model::{
-    engine::{Engine, EngineConfig, ModelInfo},
+    engine::{Engine, ModelInfo},
     memory::{gib, peak_resident_bytes},
     preference::pair_bank::PairBank,
 };
@@ -169,12 +169,7 @@ fn lock(storage: &StorageConfig) -> anyhow::Result<File> {
 }
 
 async fn load_engine(config: &Config) -> anyhow::Result<Engine> {
-    let engine = EngineConfig {
-        device: config.model.device,
-        dtype: config.model.dtype,
-        threads: config.model.threads,
-        ..EngineConfig::new(config.model.model_dir()?)
-    };
+    let engine = config.model.engine()?;
     let folder = engine.model_dir.display().to_string();
     tracing::info!(folder, "loading the model");
     let engine = tokio::task::spawn_blocking(move || Engine::start(engine))
@@ -190,11 +185,12 @@ fn tell_of(model: &ModelInfo) {
     tracing::info!(
         name = model.name,
         parameters = model.parameters,
+        adapter_parameters = model.preference_adapter,
         device = model.device,
         peak_memory = peak.unwrap_or_else(|| "unknown".into()),
         "the model is loaded"
     );
-    if !model.preference_adapter {
+    if model.preference_adapter.is_none() {
         tracing::warn!(
             "the model has no preference adapter, so it draws its base model's pictures only: \
              profiles can be made, and a drawing for one is refused"

@@ -14,7 +14,7 @@ use predilect_model::pipeline::{
 };
 use predilect_model::preference::conversation::PreferencePair;
 use predilect_model::preference::embedding::PreferenceEmbedder;
-use predilect_model::weights::{Checkpoint, ModelFolder, read_config};
+use predilect_model::weights::{Checkpoint, ModelFolder, UNetSize, read_config};
 use tch::{Device, Kind, Tensor};
 
 use super::{LARGEST_ERROR, compare, folders};
@@ -137,7 +137,8 @@ fn picture_of(pixels: &Tensor) -> RgbImage {
 #[test]
 fn a_pipeline_draws_as_diffusers_from_the_same_noise() {
     for folder in folders("pipeline") {
-        let model = ModelFolder::open(folder.join("model")).expect("the hub's layout");
+        let model =
+            ModelFolder::open(folder.join("model"), UNetSize::Largest).expect("the hub's layout");
         let card = model.card().expect("a card");
         let mut pipeline =
             Pipeline::load(&model, &card, Kind::Float, Device::Cpu).expect("a pipeline");
@@ -161,6 +162,39 @@ fn a_pipeline_draws_as_diffusers_from_the_same_noise() {
 }
 
 #[test]
+fn guidance_below_one_is_none_as_in_diffusers() {
+    let folder = &folders("pipeline")[0];
+    let model = ModelFolder::open(folder.join("model"), UNetSize::Largest).expect("a layout");
+    let card = model.card().expect("a card");
+    let pipeline = Pipeline::load(&model, &card, Kind::Float, Device::Cpu).expect("a pipeline");
+    let text = |prompt| Rc::new(pipeline.encode_texts(&[prompt]).expect("an encoded prompt"));
+    let after_a_step = |guidance| {
+        let request = DrawingRequest {
+            text: text("a red apple"),
+            no_text: text(""),
+            preference: None,
+            strength: 0.0,
+            guidance,
+            steps: 2,
+            decoder_steps: 1,
+            seed: 3,
+        };
+        let mut drawing = Drawing::start(&pipeline, request);
+        advance(&pipeline, &mut [&mut drawing]);
+        latent_of(&drawing)
+    };
+    let without = after_a_step(1.0);
+    assert_eq!(after_a_step(0.0), without);
+    assert_eq!(after_a_step(0.5), without);
+    assert_ne!(after_a_step(1.5), without);
+}
+
+/// The latent of a drawing under way.
+fn latent_of(drawing: &Drawing) -> Tensor {
+    drawing.latent().expect("it is under way").shallow_clone()
+}
+
+#[test]
 fn a_folder_that_cannot_read_choices_says_what_is_missing() {
     let folder = folders("pipeline")
         .into_iter()
@@ -181,7 +215,8 @@ fn choices_are_read_as_transformers_reads_them() {
         .into_iter()
         .find(|folder| folder.join("reading.json").exists())
         .expect("a case with a vision-language model");
-    let model = ModelFolder::open(folder.join("model")).expect("the hub's layout");
+    let model =
+        ModelFolder::open(folder.join("model"), UNetSize::Largest).expect("the hub's layout");
     let embedder = PreferenceEmbedder::load(&model, Kind::Float, Device::Cpu).expect("a reader");
     let reading: Reading = read_config(&folder.join("reading.json")).expect("captions");
     let expected = Expected::open(&folder.join("reading.safetensors"));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use predilect_model::check_folder::check;
 use predilect_model::run_component::{Answer, Run, RunError, RunnableComponent};
-use predilect_model::weights::{Checkpoint, save};
+use predilect_model::weights::{Checkpoint, UNetSize, save};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
@@ -147,8 +147,13 @@ fn a_configuration_that_is_not_supported_is_refused_by_its_field() {
         ("num_attention_heads", json!([5, 3])),
         ("_class_name", json!("UNet2DConditionModel")),
     ] {
-        let message = Scratch::new().with_config(field, value).refusal();
-        assert!(message.contains(field), "{field}: {message}");
+        let scratch = Scratch::new().with_config(field, value);
+        let message = scratch.refusal();
+        let file = scratch.path("config.json").display().to_string();
+        assert!(
+            message.contains(field) && message.contains(&file),
+            "{field}: {message}"
+        );
     }
 }
 
@@ -189,10 +194,24 @@ fn damaged_weights_are_refused() {
             "{} bytes: {message}",
             bytes.len()
         );
-        let report = check(scratch.0.path()).expect("a report");
+        let report = check(scratch.0.path(), UNetSize::Largest).expect("a report");
         let problem = report.networks[0].problem.as_deref();
         assert!(problem.is_some_and(|p| p.contains(WEIGHTS)), "{report:?}");
     }
+    // Whole numbers are no weights, even of the right names and shapes.
+    let scratch = Scratch::new();
+    let mut tensors = scratch.tensors(WEIGHTS);
+    tensors[0].1 = tensors[0].1.to_kind(Kind::Int64);
+    scratch.write(WEIGHTS, &tensors);
+    let message = scratch.refusal();
+    let name = &tensors[0].0;
+    assert!(
+        message.contains(name) && message.contains("Int64"),
+        "{message}"
+    );
+    let report = check(scratch.0.path(), UNetSize::Largest).expect("a report");
+    let problem = report.networks[0].problem.as_deref();
+    assert!(problem.is_some_and(|p| p.contains(name)), "{report:?}");
     let huge = u64::MAX.to_le_bytes();
     assert!(
         Scratch::new()
@@ -222,12 +241,12 @@ fn sharded_weights_answer_as_one_file() {
         .run_as(RunnableComponent::StageC, index)
         .expect("an answer");
     assert_eq!(answer.outputs[0].1, wanted.outputs[0].1);
-    let report = check(scratch.0.path()).expect("a report");
+    let report = check(scratch.0.path(), UNetSize::Largest).expect("a report");
     assert!(report.is_sound(), "{report:?}");
     assert_eq!(report.networks[0].files.len(), 2);
 
     std::fs::remove_file(scratch.path("b.safetensors")).expect("removed");
-    let report = check(scratch.0.path()).expect("a report");
+    let report = check(scratch.0.path(), UNetSize::Largest).expect("a report");
     let problem = report.networks[0].problem.as_deref();
     assert!(
         problem.is_some_and(|p| p.contains("b.safetensors")),
@@ -253,7 +272,7 @@ fn of_two_variants_the_one_nearest_to_the_dtype_is_read() {
     };
     assert_eq!(kind_of(Kind::Float), Kind::Float);
     assert_eq!(kind_of(Kind::BFloat16), Kind::BFloat16);
-    let report = check(scratch.0.path()).expect("a report");
+    let report = check(scratch.0.path(), UNetSize::Largest).expect("a report");
     assert!(
         report.is_sound() && report.networks.len() == 2,
         "{report:?}"

@@ -13,7 +13,9 @@ use crate::networks::paella_vq::PaellaVq;
 use crate::networks::preference_attention::PreferenceAttention;
 use crate::networks::previewer::Previewer;
 use crate::networks::stable_cascade_unet::StableCascadeUNet;
-use crate::weights::{Checkpoint, Component, ModelFolder, Params, WeightsError, read_config};
+use crate::weights::{
+    Checkpoint, Component, ModelFolder, Params, UNetSize, WeightsError, read_config,
+};
 
 /// A network that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +82,14 @@ impl NetworkKind {
         }
     }
 
-    /// Checks that these weights are all that the folder's configuration asks for.
-    pub(super) fn fit(self, folder: &Path, weights: Checkpoint) -> Result<(), WeightsError> {
+    /// Checks that these weights are all that the folder's configuration asks for. An adapter is
+    /// one for the prior of this size.
+    pub(super) fn fit(
+        self,
+        folder: &Path,
+        weights: Checkpoint,
+        size: UNetSize,
+    ) -> Result<(), WeightsError> {
         let path = folder.join("config.json");
         let params = Params::headers(weights);
         match self {
@@ -105,7 +113,7 @@ impl NetworkKind {
             Self::Own(Component::Previewer) => drop(Previewer::new(&params, read_config(&path)?)?),
             Self::Own(Component::Judge) => drop(Judge::new(&params, read_config(&path)?)?),
             Self::Own(Component::PreferenceAdapter) => {
-                let blocks = prior_attention_blocks(folder)?;
+                let blocks = prior_attention_blocks(folder, size)?;
                 drop(PreferenceAttention::new(
                     &params,
                     read_config(&path)?,
@@ -123,12 +131,17 @@ impl NetworkKind {
     }
 }
 
-/// The attention blocks that a preference adapter is made for: those of the prior beside it.
-fn prior_attention_blocks(adapter: &Path) -> Result<Vec<(i64, i64)>, WeightsError> {
-    let folder = ModelFolder::new(adapter.parent().unwrap_or(adapter));
-    let prior = folder.component(Component::Prior);
-    let weights = Checkpoint::open_in(&prior, Component::Prior.stem(), tch::Kind::Float)?;
-    let config = folder.config(Component::Prior)?;
-    let prior = StableCascadeUNet::new(&Params::headers(weights), config)?;
+/// The attention blocks that a preference adapter is made for: those of the prior beside it, or
+/// of the published one in the folder that the adapter is in.
+fn prior_attention_blocks(adapter: &Path, size: UNetSize) -> Result<Vec<(i64, i64)>, WeightsError> {
+    let parent = adapter.parent().unwrap_or(adapter);
+    // A folder that is not whole may still have the prior beside the adapter.
+    let folder = ModelFolder::open(parent, size).unwrap_or_else(|_| ModelFolder::new(parent));
+    let (prior, _) = folder.headers_only().load(
+        Component::Prior,
+        tch::Kind::Float,
+        tch::Device::Cpu,
+        StableCascadeUNet::new,
+    )?;
     Ok(prior.attention_blocks().to_vec())
 }

@@ -4,13 +4,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{NetworkReport, UnreadFile};
+use super::{NetworkReport, PlainFile};
 use crate::networks::conv_previewer::{ConvPreviewer, ConvPreviewerConfig};
 use crate::networks::efficientnet::{EfficientNetEncoder, EfficientNetEncoderConfig};
 use crate::weights::{Checkpoint, Params, WeightsError};
 
 /// Endings of files that hold weights.
-const ENDINGS: [&str; 5] = ["safetensors", "bin", "pt", "pth", "ckpt"];
+const WEIGHTS: [&str; 5] = ["safetensors", "bin", "pt", "pth", "ckpt"];
+
+/// Endings of files that go with weights: configurations, indices and vocabularies.
+const TEXTS: [&str; 4] = ["json", "txt", "model", "jinja"];
 
 /// A network that the release has as a single file.
 #[derive(Clone, Copy)]
@@ -65,20 +68,33 @@ pub(super) fn networks(dir: &Path) -> Vec<NetworkReport> {
         .collect()
 }
 
-/// The files in `dir` that hold weights and are none of those `read`.
-pub(super) fn unread(dir: &Path, read: &BTreeSet<PathBuf>) -> std::io::Result<Vec<UnreadFile>> {
-    let mut files = Vec::new();
+/// The files in `dir` beside those `read` as weights: other weights, then configurations, indices
+/// and vocabularies, each in the order of their names.
+pub(super) fn others(
+    dir: &Path,
+    read: &BTreeSet<PathBuf>,
+) -> std::io::Result<(Vec<PlainFile>, Vec<PlainFile>)> {
+    let (mut weights, mut texts) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let path = entry.path();
-        let weights = path
-            .extension()
-            .is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
-        if weights && path.is_file() && !read.contains(&path) {
+        let path = entry?.path();
+        let ends_in = |endings: &[&str]| {
+            let ending = path.extension();
+            ending.is_some_and(|ending| endings.iter().any(|known| ending == *known))
+        };
+        let list = if ends_in(&WEIGHTS) && !read.contains(&path) {
+            &mut weights
+        } else if ends_in(&TEXTS) {
+            &mut texts
+        } else {
+            continue;
+        };
+        if path.is_file() {
             let bytes = std::fs::metadata(&path)?.len();
-            files.push(UnreadFile { path, bytes });
+            list.push(PlainFile { path, bytes });
         }
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
+    for list in [&mut weights, &mut texts] {
+        list.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    Ok((weights, texts))
 }

@@ -10,11 +10,15 @@ pub use part::PartReport;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::weights::{Checkpoint, WeightsError, read_config, subfolders, variants};
+use crate::engine;
+use crate::weights::{
+    Checkpoint, ModelFolder, REPOSITORY_DEPTH, UNetSize, WeightsError, read_config, subfolders,
+    variants,
+};
 use kind::NetworkKind;
 
-/// Folders are searched this deep: a parent of repositories, a repository, a network.
-const DEPTH: usize = 3;
+/// Folders are searched this deep: a repository, then a network in it.
+const DEPTH: usize = REPOSITORY_DEPTH + 1;
 
 /// One set of weights of one network.
 #[derive(Debug)]
@@ -76,9 +80,9 @@ impl NetworkReport {
     }
 }
 
-/// A file of weights that no network reads.
+/// A file that holds no weights of a network in the report.
 #[derive(Debug)]
-pub struct UnreadFile {
+pub struct PlainFile {
     /// The file.
     pub path: PathBuf,
     /// Its size.
@@ -86,16 +90,23 @@ pub struct UnreadFile {
 }
 
 /// What a folder holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FolderReport {
     /// The networks, in the order of their folders' names.
     pub networks: Vec<NetworkReport>,
     /// Tokenizers, schedulers and image processors, in the same order.
     pub parts: Vec<PartReport>,
     /// Weights that are not read, such as those of other programs; no problem by themselves.
-    pub unread: Vec<UnreadFile>,
+    pub unread: Vec<PlainFile>,
+    /// Configurations, indices and vocabularies.
+    pub texts: Vec<PlainFile>,
     /// What is wrong with the folder as a whole: parts that a pipeline lists and that are missing.
     pub problems: Vec<String>,
+    /// What a pipeline lists, is missing, and is not read either; no problem.
+    pub not_needed: Vec<String>,
+    /// The name of the model that can be served from the folder, or in words why none can: a
+    /// folder with one repository of several is sound and serves nothing.
+    pub served: Result<String, String>,
 }
 
 impl FolderReport {
@@ -107,14 +118,22 @@ impl FolderReport {
     }
 }
 
-/// Reads every config.json, index, header and tokenizer in `dir` and up to three levels below; no
-/// weights.
+/// Reads every config.json, index, header and tokenizer in `dir` and up to four levels below; no
+/// weights. Of repositories with U-Nets of two sizes, those of `size` would be served.
 ///
 /// # Errors
 /// A folder cannot be listed. What is wrong with a network is part of the report.
-pub fn check(dir: &Path) -> Result<FolderReport, WeightsError> {
-    let mut report = FolderReport::default();
-    visit(dir, DEPTH, &mut report)?;
+pub fn check(dir: &Path, size: UNetSize) -> Result<FolderReport, WeightsError> {
+    let mut report = FolderReport {
+        networks: Vec::new(),
+        parts: Vec::new(),
+        unread: Vec::new(),
+        texts: Vec::new(),
+        problems: Vec::new(),
+        not_needed: Vec::new(),
+        served: served(dir, size),
+    };
+    visit(dir, DEPTH, size, &mut report)?;
     if report.networks.is_empty() && report.problems.is_empty() {
         report.problems.push(format!(
             "{} holds no network: no config.json with weights in it or in its folders",
@@ -124,31 +143,56 @@ pub fn check(dir: &Path) -> Result<FolderReport, WeightsError> {
     Ok(report)
 }
 
-fn visit(dir: &Path, depth: usize, report: &mut FolderReport) -> Result<(), WeightsError> {
+/// What an engine would say of the folder, without its weights.
+fn served(dir: &Path, size: UNetSize) -> Result<String, String> {
+    let folder = ModelFolder::open(dir, size).map_err(|error| error.to_string())?;
+    engine::check(&folder).map_err(|error| error.to_string())
+}
+
+fn visit(
+    dir: &Path,
+    depth: usize,
+    size: UNetSize,
+    report: &mut FolderReport,
+) -> Result<(), WeightsError> {
     let io = |source| WeightsError::Io {
         path: dir.to_owned(),
         source,
     };
     let mut found = loose::networks(dir);
     if dir.join("config.json").exists() {
-        found.extend(networks(dir));
+        found.extend(networks(dir, size));
     }
     let read = found.iter().flat_map(|network| &network.files);
     let read = read.map(|(path, _)| path.clone()).collect();
-    report.unread.extend(loose::unread(dir, &read).map_err(io)?);
+    let (unread, texts) = loose::others(dir, &read).map_err(io)?;
+    report.unread.extend(unread);
+    report.texts.extend(texts);
+    report
+        .parts
+        .extend(part::parts(dir, has_published_vlm(dir, &found)));
     report.networks.extend(found);
-    report.parts.extend(part::parts(dir));
-    report.problems.extend(pipeline_index::missing_parts(dir));
+    let listed = pipeline_index::parts_listed(dir);
+    report.problems.extend(listed.missing);
+    report.not_needed.extend(listed.not_needed);
     if depth == 0 {
         return Ok(());
     }
     subfolders(dir)?
         .iter()
-        .try_for_each(|folder| visit(folder, depth - 1, report))
+        .try_for_each(|folder| visit(folder, depth - 1, size, report))
+}
+
+/// Whether one of the networks `found` in `dir` is a published vision-language model, which is
+/// read with what lies beside it. A folder of this program's own has its words elsewhere.
+fn has_published_vlm(dir: &Path, found: &[NetworkReport]) -> bool {
+    let name = NetworkKind::LlavaOnevision.name();
+    let vlm = found.iter().any(|network| network.network == Some(name));
+    vlm && !dir.parent().is_some_and(ModelFolder::is_own)
 }
 
 /// A report on each set of weights of the network in `folder`.
-fn networks(folder: &Path) -> Vec<NetworkReport> {
+fn networks(folder: &Path, size: UNetSize) -> Vec<NetworkReport> {
     let failed = |problem: String| {
         vec![NetworkReport {
             problem: Some(problem),
@@ -167,7 +211,7 @@ fn networks(folder: &Path) -> Vec<NetworkReport> {
         Err(error) => failed(error.to_string()),
         Ok(sets) => {
             let report = |files: &Vec<PathBuf>| {
-                let fit = |weights| kind.fit(folder, weights);
+                let fit = |weights| kind.fit(folder, weights, size);
                 NetworkReport::of_files(folder, kind.name(), files, fit)
             };
             sets.iter().map(report).collect()
@@ -202,7 +246,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write_previewer(&dir.path().join("previewer.safetensors"), 512);
         std::fs::write(dir.path().join("stage_c.ckpt"), [0; 9]).unwrap();
-        let report = check(dir.path()).unwrap();
+        let report = check(dir.path(), UNetSize::Largest).unwrap();
         assert!(report.is_sound(), "{report:?}");
         assert_eq!(report.networks[0].network, Some("Previewer"));
         assert!(report.networks[0].parameters > 3_900_000);
@@ -211,7 +255,7 @@ mod tests {
 
         write_previewer(&dir.path().join("previewer.safetensors"), 8);
         write_previewer(&dir.path().join("effnet_encoder.safetensors"), 8);
-        let report = check(dir.path()).unwrap();
+        let report = check(dir.path(), UNetSize::Largest).unwrap();
         let problem = |i: usize| report.networks[i].problem.as_deref().unwrap();
         assert!(problem(0).contains("backbone.0.0.weight"), "{report:?}");
         assert!(problem(1).contains("blocks.0.weight"), "{report:?}");
@@ -226,12 +270,12 @@ mod tests {
             std::fs::write(path, text).unwrap();
         };
         let content = |i: usize| {
-            let mut report = check(dir.path()).unwrap();
+            let mut report = check(dir.path(), UNetSize::Largest).unwrap();
             report.parts.swap_remove(i).content
         };
         write("tokenizer/tokenizer_config.json", "{}");
         let problem = content(0).unwrap_err();
-        assert!(problem.contains("it is missing"), "{problem}");
+        assert!(problem.contains("tokenizer.json"), "{problem}");
 
         let tokenizer = train(vec!["a red apple".into(); 3]).unwrap();
         let path = dir.path().join("tokenizer").join(TOKENIZER_FILE);

@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::data::tokenizer::{TOKENIZER_FILE, Tokenizer};
+use crate::data::tokenizer::{TOKENIZER_FILE, Tokenizer, VOCABULARY_FILE};
 use crate::diffusion::read_scheduler_config;
 use crate::image_processor::ImageProcessor;
 
 const SCHEDULER_FILE: &str = "scheduler_config.json";
-
-/// Files that come with a tokenizer and do not make one that is read here.
-const TOKENIZER_COMPANIONS: [&str; 3] = ["tokenizer_config.json", "vocab.json", "merges.txt"];
 
 /// A part without weights.
 #[derive(Debug)]
@@ -20,24 +17,21 @@ pub struct PartReport {
     pub content: Result<String, String>,
 }
 
-/// The parts in `dir`.
-pub(super) fn parts(dir: &Path) -> Vec<PartReport> {
+/// The parts in `dir`, and of those that a vision-language model is read with, where it `has_vlm`,
+/// also what is missing.
+pub(super) fn parts(dir: &Path, has_vlm: bool) -> Vec<PartReport> {
+    let missing = |file: &str| -> Option<(PathBuf, Result<String, String>)> {
+        let reason = "it is missing, and choices cannot be read without it";
+        has_vlm.then(|| (dir.join(file), Err(reason.into())))
+    };
+    let processor = ImageProcessor::file(dir).map(|file| (file, image_processor(dir)));
     let found = [
-        (dir.join(TOKENIZER_FILE), tokenizer(dir)),
-        (dir.join(SCHEDULER_FILE), scheduler(dir)),
+        tokenizer(dir).or_else(|| missing(TOKENIZER_FILE)),
+        scheduler(dir),
+        processor.or_else(|| missing("preprocessor_config.json")),
     ];
-    let mut parts: Vec<PartReport> = found
-        .into_iter()
-        .filter_map(|(file, content)| {
-            let content = content?;
-            Some(PartReport { file, content })
-        })
-        .collect();
-    parts.extend(ImageProcessor::file(dir).map(|file| PartReport {
-        file,
-        content: image_processor(dir),
-    }));
-    parts
+    let report = |(file, content)| PartReport { file, content };
+    found.into_iter().flatten().map(report).collect()
 }
 
 fn image_processor(dir: &Path) -> Result<String, String> {
@@ -48,28 +42,24 @@ fn image_processor(dir: &Path) -> Result<String, String> {
     }
 }
 
-fn tokenizer(dir: &Path) -> Option<Result<String, String>> {
-    let path = dir.join(TOKENIZER_FILE);
-    if path.exists() {
-        let read = Tokenizer::open(&path);
-        let said = read.map(|read| format!("a tokenizer of {} tokens", read.vocabulary_size()));
-        return Some(said.map_err(|error| error.to_string()));
-    }
-    let companion = TOKENIZER_COMPANIONS
+fn tokenizer(dir: &Path) -> Option<(PathBuf, Result<String, String>)> {
+    let files = [TOKENIZER_FILE, VOCABULARY_FILE, "tokenizer_config.json"];
+    let file = files
+        .map(|file| dir.join(file))
         .into_iter()
-        .find(|file| dir.join(file).exists())?;
-    Some(Err(format!(
-        "it is missing, and the {companion} beside it is not read without it: save the tokenizer \
-         with a version of transformers that writes {TOKENIZER_FILE}"
-    )))
+        .find(|file| file.exists())?;
+    let read = Tokenizer::open(&dir.join(TOKENIZER_FILE));
+    let said = read.map(|read| format!("a tokenizer of {} tokens", read.vocabulary_size()));
+    Some((file, said.map_err(|error| error.to_string())))
 }
 
-fn scheduler(dir: &Path) -> Option<Result<String, String>> {
+fn scheduler(dir: &Path) -> Option<(PathBuf, Result<String, String>)> {
     let path = dir.join(SCHEDULER_FILE);
     if !path.exists() {
         return None;
     }
     let said = read_scheduler_config(&path)
-        .map(|config| format!("a noise schedule, scaler {}, s {}", config.scaler, config.s));
-    Some(said.map_err(|error| error.to_string()))
+        .map(|config| format!("a noise schedule, scaler {}, s {}", config.scaler, config.s))
+        .map_err(|error| error.to_string());
+    Some((path, said))
 }

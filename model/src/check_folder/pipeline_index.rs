@@ -5,48 +5,85 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::weights::read_config;
+use crate::data::tokenizer::{TOKENIZER_FILE, VOCABULARY_FILE};
+use crate::weights::{LITE, read_config};
 
-/// In words, each part that the model_index.json of `dir` lists and that is not there; nothing
-/// where there is no such file.
-pub(super) fn missing_parts(dir: &Path) -> Vec<String> {
+/// What the parts that a pipeline lists give rise to, in words.
+#[derive(Debug, Default)]
+pub(super) struct PartsListed {
+    /// Parts that are needed and not there.
+    pub(super) missing: Vec<String>,
+    /// Parts that are not there and not read either.
+    pub(super) not_needed: Vec<String>,
+}
+
+/// Compares what the model_index.json of `dir` lists with what is there; nothing where there is
+/// no such file.
+pub(super) fn parts_listed(dir: &Path) -> PartsListed {
+    let mut listed = PartsListed::default();
     let path = dir.join("model_index.json");
     if !path.exists() {
-        return Vec::new();
+        return listed;
     }
     let index: BTreeMap<String, Value> = match read_config(&path) {
         Ok(index) => index,
-        Err(error) => return vec![error.to_string()],
+        Err(error) => {
+            listed.missing.push(error.to_string());
+            return listed;
+        }
     };
+    let pipeline = index.get("_class_name").and_then(Value::as_str);
     let wanted = index.iter().filter_map(|(part, class)| {
         // A part is a pair of library and class; optional ones that are left out are nulls.
         let class = class.as_array()?.get(1)?.as_str()?;
-        Some((part, class))
+        Some((part.as_str(), class))
     });
-    wanted
-        .filter_map(|(part, class)| {
-            let folder = dir.join(part);
-            let needed = needed_file(class);
-            (!folder.join(needed).exists()).then(|| {
-                format!(
-                    "{}: the {class} that model_index.json lists is missing: no {part}/{needed}",
-                    dir.display()
-                )
-            })
-        })
-        .collect()
+    for (part, class) in wanted {
+        let files = needed_files(class);
+        let lite = class.contains("UNet").then(|| format!("{part}{LITE}"));
+        let there = |part: &str| files.iter().any(|file| dir.join(part).join(file).exists());
+        if there(part) || lite.as_deref().is_some_and(there) {
+            continue;
+        }
+        let said = format!(
+            "{}: the {class} that model_index.json lists is missing: no {part}/{}",
+            dir.display(),
+            files[0]
+        );
+        match unread(pipeline).contains(&part) {
+            true => listed.not_needed.push(format!("{said}; it is not read")),
+            false => listed.missing.push(said),
+        }
+    }
+    listed
 }
 
-/// The file that a part of this class has at least.
-fn needed_file(class: &str) -> &'static str {
+/// Parts of diffusers' Stable Cascade pipelines that are not read here: both diffusions are given
+/// what the prior's text encoder says, and no picture stands for a prompt.
+fn unread(pipeline: Option<&str>) -> &'static [&'static str] {
+    match pipeline {
+        Some("StableCascadePriorPipeline") => &["feature_extractor", "image_encoder"],
+        Some("StableCascadeDecoderPipeline") => &["text_encoder", "tokenizer"],
+        Some("StableCascadeCombinedPipeline") => &[
+            "prior_feature_extractor",
+            "prior_image_encoder",
+            "text_encoder",
+            "tokenizer",
+        ],
+        _ => &[],
+    }
+}
+
+/// The files of which a part of this class has at least one.
+fn needed_files(class: &str) -> &'static [&'static str] {
     if class.contains("Scheduler") {
-        "scheduler_config.json"
+        &["scheduler_config.json"]
     } else if class.contains("Tokenizer") {
-        "tokenizer.json"
+        &[TOKENIZER_FILE, VOCABULARY_FILE]
     } else if class.contains("Processor") || class.contains("FeatureExtractor") {
-        "preprocessor_config.json"
+        &["preprocessor_config.json"]
     } else {
-        "config.json"
+        &["config.json"]
     }
 }
 
@@ -63,11 +100,27 @@ mod tests {
         std::fs::write(dir.path().join("model_index.json"), index).expect("written");
         std::fs::create_dir(dir.path().join("prior")).expect("made");
         std::fs::write(dir.path().join("prior/config.json"), "{}").expect("written");
-        let missing = missing_parts(dir.path());
+        let missing = parts_listed(dir.path()).missing;
         assert_eq!(missing.len(), 1, "{missing:?}");
         assert!(
             missing[0].contains("scheduler/scheduler_config.json"),
             "{missing:?}"
         );
+    }
+
+    #[test]
+    fn a_lite_unet_stands_for_the_full_one_and_unread_parts_are_no_loss() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let index = r#"{"_class_name": "StableCascadeDecoderPipeline",
+            "decoder": ["diffusers", "StableCascadeUNet"],
+            "text_encoder": ["transformers", "CLIPTextModelWithProjection"],
+            "tokenizer": ["transformers", "CLIPTokenizerFast"]}"#;
+        std::fs::write(dir.path().join("model_index.json"), index).expect("written");
+        std::fs::create_dir(dir.path().join("decoder_lite")).expect("made");
+        std::fs::write(dir.path().join("decoder_lite/config.json"), "{}").expect("written");
+        let listed = parts_listed(dir.path());
+        assert!(listed.missing.is_empty(), "{listed:?}");
+        assert_eq!(listed.not_needed.len(), 2, "{listed:?}");
+        assert!(listed.not_needed[0].contains("is not read"), "{listed:?}");
     }
 }

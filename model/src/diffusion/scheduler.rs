@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 
+use crate::networks::config::Unread;
 use crate::weights::{WeightsError, read_config};
 
 /// The scheduler's class in diffusers.
@@ -33,6 +34,9 @@ pub struct DdpmWuerstchenConfig {
     pub s: f64,
     /// What the networks' outputs stand for.
     pub prediction_type: PredictionType,
+    /// The fields that are not named here.
+    #[serde(flatten, skip_serializing)]
+    pub unread: Unread,
 }
 
 impl Default for DdpmWuerstchenConfig {
@@ -41,14 +45,25 @@ impl Default for DdpmWuerstchenConfig {
             scaler: 1.0,
             s: 0.008,
             prediction_type: PredictionType::Epsilon,
+            unread: Unread::default(),
         }
+    }
+}
+
+impl DdpmWuerstchenConfig {
+    /// Checks that no field asks for something that is not built.
+    ///
+    /// # Errors
+    /// The first field that may change the result, by name.
+    pub fn validate(&self) -> Result<(), WeightsError> {
+        self.unread.check("the scheduler")
     }
 }
 
 /// Reads a scheduler_config.json.
 ///
 /// # Errors
-/// The file is missing or does not parse, or is of another scheduler.
+/// The file is missing or does not parse, is of another scheduler, or has a field that is not known.
 pub fn read_scheduler_config(path: &Path) -> Result<DdpmWuerstchenConfig, WeightsError> {
     let config: serde_json::Value = read_config(path)?;
     match config.get("_class_name").and_then(|class| class.as_str()) {
@@ -56,7 +71,11 @@ pub fn read_scheduler_config(path: &Path) -> Result<DdpmWuerstchenConfig, Weight
             path: path.into(),
             reason: format!("a {other} is not supported, a {CLASS} is"),
         }),
-        _ => read_config(path),
+        _ => {
+            let config: DdpmWuerstchenConfig = read_config(path)?;
+            config.validate().map_err(|error| error.in_file(path))?;
+            Ok(config)
+        }
     }
 }
 

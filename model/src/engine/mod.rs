@@ -4,6 +4,7 @@
 //! libtorch leaks per thread when driven from a pool of threads, and `no_grad` is a
 //! thread's own, so nothing else may touch a tensor.
 
+mod offload;
 mod preview;
 mod worker;
 
@@ -13,13 +14,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use image::RgbImage;
+use tch::{Device, Kind};
 
 use crate::device::{DeviceChoice, DeviceError, DtypeChoice, set_threads};
-use crate::pipeline::PipelineError;
+use crate::memory::TooLarge;
+use crate::pipeline::{Pipeline, PipelineError};
 use crate::preference::conversation::PreferencePair;
-use crate::preference::embedding::{EmbeddingError, PreferenceEmbedding};
-use crate::refusal::Refusal;
-use crate::weights::{Component, ModelCard, ModelFolder, WeightsError};
+use crate::preference::embedding::{EmbeddingError, PreferenceEmbedder, PreferenceEmbedding};
+use crate::refusal::{self, Refusal};
+use crate::weights::{Component, ModelCard, ModelFolder, UNetSize, WeightsError};
+use preview::LatentView;
+
+/// Most pictures that share one step, where nothing else is said.
+pub const DEFAULT_MAX_BATCH: usize = 16;
 
 /// What an engine is started with.
 #[derive(Debug, Clone)]
@@ -34,6 +41,10 @@ pub struct EngineConfig {
     pub threads: Option<i32>,
     /// Most pictures that share one step.
     pub max_batch: usize,
+    /// Keeps weights in the CPU's memory, and on the device only those of what is run.
+    pub offload: bool,
+    /// Which of a published model's two sizes to take.
+    pub unet_size: UNetSize,
 }
 
 impl EngineConfig {
@@ -44,7 +55,9 @@ impl EngineConfig {
             device: DeviceChoice::Auto,
             dtype: DtypeChoice::Auto,
             threads: None,
-            max_batch: 16,
+            max_batch: DEFAULT_MAX_BATCH,
+            offload: false,
+            unet_size: UNetSize::default(),
         }
     }
 }
@@ -66,18 +79,8 @@ pub enum EngineError {
     #[error(transparent)]
     Embedding(#[from] EmbeddingError),
     /// The networks need more memory than there is.
-    #[error(
-        "the networks need {needed:.1} GiB in {dtype}, and {free:.1} GiB of memory are free: try \
-         --dtype bf16, or a smaller model (stable-cascade-lite, the 0.5B LLaVA-OneVision)"
-    )]
-    TooLarge {
-        /// GiB of the parameters.
-        needed: f64,
-        /// GiB that may be taken.
-        free: f64,
-        /// The dtype that they were to be in.
-        dtype: &'static str,
-    },
+    #[error("{0}: try --dtype bf16, --lite, or another smaller model (the 0.5B LLaVA-OneVision)")]
+    TooLarge(#[from] TooLarge),
     /// libtorch refused something.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -121,8 +124,8 @@ pub struct ModelInfo {
     pub device: String,
     /// Numbers in all networks.
     pub parameters: u64,
-    /// Whether it has a preference adapter; without one it draws the base model only.
-    pub preference_adapter: bool,
+    /// Numbers in its preference adapter; without one it draws the base model only.
+    pub preference_adapter: Option<u64>,
 }
 
 /// Pictures of one prompt.
@@ -283,6 +286,22 @@ impl Engine {
     }
 }
 
+/// The name of the model that an engine would start with, from the weights' headers alone.
+///
+/// # Errors
+/// What would keep an engine from starting, apart from device and memory.
+pub fn check(folder: &ModelFolder) -> Result<String, EngineError> {
+    let folder = folder.headers_only();
+    let (kind, device) = (Kind::Float, Device::Cpu);
+    refusal::catch(|| {
+        let card = folder.card()?;
+        PreferenceEmbedder::load(&folder, kind, device)?;
+        let pipeline = Pipeline::load(&folder, &card, kind, device)?;
+        LatentView::load(&folder, &pipeline, device)?;
+        Ok(card.name)
+    })?
+}
+
 /// The name, limits and weights' hash of a model folder.
 fn describe(
     folder: &ModelFolder,
@@ -301,6 +320,8 @@ fn describe(
         parameters: folder.parameters()?,
         preference_adapter: folder
             .components()
-            .any(|c| c == Component::PreferenceAdapter),
+            .find(|c| *c == Component::PreferenceAdapter)
+            .map(|adapter| folder.parameters_of(adapter))
+            .transpose()?,
     })
 }

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::networks::conv_previewer::{ConvPreviewer, ConvPreviewerConfig};
 use crate::networks::previewer::Previewer;
-use crate::pipeline::{Drawing, Pipeline, View};
+use crate::pipeline::{Drawing, Pipeline, PipelineError, View};
 use crate::training::tensor_to_pictures;
 use crate::weights::{Checkpoint, Component, ModelFolder, WeightsError};
 
@@ -28,8 +28,31 @@ impl LatentView {
     /// What `folder` has, in f32 on `device`.
     ///
     /// # Errors
-    /// A file is missing or damaged.
-    pub(super) fn load(folder: &ModelFolder, device: Device) -> Result<Self, WeightsError> {
+    /// A file is missing or damaged, or belongs to latents of another prior.
+    pub(super) fn load(
+        folder: &ModelFolder,
+        pipeline: &Pipeline,
+        device: Device,
+    ) -> Result<Self, PipelineError> {
+        let view = Self::of_folder(folder, device)?;
+        let given = pipeline.prior.config().in_channels;
+        let taken = match &view {
+            Self::Linear(network) => network.config().latent_channels,
+            Self::Convolutional(network) => network.config().c_in,
+            Self::Channels => given,
+        };
+        match taken == given {
+            true => Ok(view),
+            false => Err(PipelineError::Mismatch {
+                from: "the prior's latent",
+                given,
+                to: "the previewer",
+                taken,
+            }),
+        }
+    }
+
+    fn of_folder(folder: &ModelFolder, device: Device) -> Result<Self, WeightsError> {
         let Some(hub) = folder.hub() else {
             return Self::linear(folder, device);
         };

@@ -6,17 +6,28 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use tch::{Device, Kind, Tensor};
 
+use super::offload::{Group, Offload};
 use super::preview::{LatentView, preview};
 use super::{
     Command, EngineConfig, EngineError, GenerateEvent, GenerateJob, ModelInfo, OnEvent, Taste,
 };
-use crate::memory::{available_bytes, gib};
+use crate::device::dtype_word;
+use crate::memory::check_room;
 use crate::networks::preference_attention::PreferenceAttention;
-use crate::pipeline::{Drawing, DrawingRequest, Pipeline, TextCondition, advance};
+use crate::pipeline::{Drawing, DrawingRequest, Pipeline, Stage, TextCondition, advance};
 use crate::preference::blend;
 use crate::preference::embedding::{PreferenceEmbedder, PreferenceEmbedding};
 use crate::refusal;
 use crate::weights::{ModelCard, ModelFolder};
+
+/// A picture under way.
+struct Picture {
+    /// Which of its job's.
+    image: usize,
+    drawing: Drawing,
+    /// The steps that were told of.
+    told: i64,
+}
 
 /// A job's pictures: those waiting for a place in the batch and those under way.
 struct Active {
@@ -25,7 +36,7 @@ struct Active {
     text: Rc<TextCondition>,
     preference: Option<Tensor>,
     waiting: VecDeque<usize>,
-    drawings: Vec<(usize, Drawing)>,
+    pictures: Vec<Picture>,
 }
 
 impl Active {
@@ -48,7 +59,7 @@ impl Active {
     }
 
     fn finished(&self) -> bool {
-        self.waiting.is_empty() && self.drawings.is_empty()
+        self.waiting.is_empty() && self.pictures.is_empty()
     }
 }
 
@@ -60,16 +71,23 @@ pub(super) struct Worker {
     decoder_steps: u32,
     max_batch: usize,
     active: VecDeque<Active>,
+    /// Where weights wait that are not on the device all the time.
+    offload: Option<Offload>,
 }
 
 impl Worker {
     pub(super) fn load(config: &EngineConfig) -> Result<(Self, ModelInfo), EngineError> {
-        let folder = ModelFolder::open(&config.model_dir)?;
+        let folder = ModelFolder::open(&config.model_dir, config.unet_size)?;
         let device = config.device.resolve()?;
         let kind = config.dtype.resolve(device);
-        check_memory(folder.parameters()?, kind, device)?;
+        let weights = match config.offload {
+            true => Device::Cpu,
+            false => device,
+        };
+        check_room(folder.parameters()?, kind, weights)?;
         let card = folder.card()?;
-        let worker = refusing(|| Self::load_networks(config, &folder, &card, kind, device))?;
+        let load = || Self::load_networks(config, &folder, &card, kind, (device, weights));
+        let worker = refusing(load)?;
         let info = super::describe(&folder, card, device_words(device, kind))?;
         Ok((worker, info))
     }
@@ -79,20 +97,37 @@ impl Worker {
         folder: &ModelFolder,
         card: &ModelCard,
         kind: Kind,
-        device: Device,
+        (device, weights): (Device, Device),
     ) -> Result<Self, EngineError> {
-        let embedder = PreferenceEmbedder::load(folder, kind, device)?;
-        let pipeline = Pipeline::load(folder, card, kind, device)?;
+        let (embedder, reading) = PreferenceEmbedder::load_apart(folder, kind, device, weights)?;
+        let (pipeline, stages) = Pipeline::load_apart(folder, card, kind, device, weights)?;
+        let mut offload = config.offload.then(|| {
+            let stages = stages
+                .iter()
+                .map(|(stage, params)| (Group::Draw(*stage), params));
+            Offload::new(stages.chain([(Group::Read, &reading)]), device)
+        });
+        if let Some(offload) = &mut offload {
+            offload.bring(Group::Draw(Stage::Text));
+        }
         let no_text = Rc::new(pipeline.encode_texts(&[""])?);
         Ok(Self {
-            prior_view: LatentView::load(folder, device)?,
+            prior_view: LatentView::load(folder, &pipeline, device)?,
             pipeline,
             embedder,
             no_text,
             decoder_steps: card.decoder_steps,
             max_batch: config.max_batch.max(1),
             active: VecDeque::new(),
+            offload,
         })
+    }
+
+    /// Sees to it that a group's weights are on the device.
+    fn bring(&mut self, group: Group) {
+        if let Some(offload) = &mut self.offload {
+            offload.bring(group);
+        }
     }
 
     /// Works until every handle is gone.
@@ -123,7 +158,10 @@ impl Worker {
     fn take(&mut self, command: Command) {
         match command {
             Command::Embed(pairs, on_done) => {
-                on_done(refusing(|| Ok(self.embedder.embed(&pairs)?)));
+                on_done(refusing(|| {
+                    self.bring(Group::Read);
+                    Ok(self.embedder.embed(&pairs)?)
+                }));
             }
             Command::Generate(job, mut on_event) => match refusing(|| self.prepare(&job)) {
                 Err(error) => on_event(GenerateEvent::Failed(error.to_string())),
@@ -133,14 +171,20 @@ impl Worker {
                     job,
                     text: Rc::new(text),
                     preference,
-                    drawings: Vec::new(),
+                    pictures: Vec::new(),
                 }),
             },
         }
     }
 
-    fn prepare(&self, job: &GenerateJob) -> Result<(TextCondition, Option<Tensor>), EngineError> {
+    fn prepare(
+        &mut self,
+        job: &GenerateJob,
+    ) -> Result<(TextCondition, Option<Tensor>), EngineError> {
+        self.bring(Group::Draw(Stage::Text));
         let text = self.pipeline.encode_texts(&[&job.prompt])?;
+        // Preference attention is the prior's, which is run next in any case.
+        self.bring(Group::Draw(Stage::Prior));
         let blended = match &job.taste {
             _ if job.strength == 0.0 => None,
             Taste::Base => None,
@@ -191,7 +235,7 @@ impl Worker {
 
     /// Starts waiting pictures, those of the oldest job first, while the batch has places.
     fn fill_batch(&mut self) {
-        let under_way: usize = self.active.iter().map(|a| a.drawings.len()).sum();
+        let under_way: usize = self.active.iter().map(|a| a.pictures.len()).sum();
         let mut places = self.max_batch.saturating_sub(under_way);
         for active in &mut self.active {
             while places > 0 {
@@ -199,9 +243,11 @@ impl Worker {
                     break;
                 };
                 let request = active.request(image, &self.no_text, self.decoder_steps);
-                active
-                    .drawings
-                    .push((image, Drawing::start(&self.pipeline, request)));
+                active.pictures.push(Picture {
+                    image,
+                    drawing: Drawing::start(&self.pipeline, request),
+                    told: 0,
+                });
                 places -= 1;
             }
         }
@@ -218,20 +264,38 @@ impl Worker {
         let mut batch: Vec<&mut Drawing> = self
             .active
             .iter_mut()
-            .flat_map(|active| active.drawings.iter_mut().map(|(_, drawing)| drawing))
+            .flat_map(|active| {
+                active
+                    .pictures
+                    .iter_mut()
+                    .map(|picture| &mut picture.drawing)
+            })
             .collect();
+        if let Some(offload) = &mut self.offload {
+            let stages: Vec<Stage> = batch.iter().filter_map(|d| d.stage()).collect();
+            let Some(stage) = offload.next(&stages) else {
+                return;
+            };
+            offload.bring(Group::Draw(stage));
+            batch.retain(|drawing| drawing.stage() == Some(stage));
+        }
         advance(&self.pipeline, &mut batch);
         for active in &mut self.active {
-            for (image, drawing) in &active.drawings {
+            for picture in &mut active.pictures {
+                let drawing = &picture.drawing;
+                if drawing.step() == picture.told {
+                    continue;
+                }
+                picture.told = drawing.step();
                 (active.on_event)(GenerateEvent::Step {
-                    image: *image,
+                    image: picture.image,
                     step: drawing.step() as u32,
                     steps: drawing.steps() as u32,
                     preview: preview(&self.pipeline, &self.prior_view, drawing),
                 });
             }
-            let done = |(_, drawing): &mut (usize, Drawing)| drawing.step() == drawing.steps();
-            for (image, drawing) in active.drawings.extract_if(.., done) {
+            let done = |picture: &mut Picture| picture.drawing.stage().is_none();
+            for Picture { image, drawing, .. } in active.pictures.extract_if(.., done) {
                 if let Some(finished) = drawing.into_finished() {
                     let picture = finished.picture;
                     (active.on_event)(GenerateEvent::Image { image, picture });
@@ -248,27 +312,6 @@ impl Worker {
 /// What libtorch refuses in `work` is an error like any other.
 fn refusing<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
     refusal::catch(work)?
-}
-
-/// Without this, a system that promises more memory than it has would end the program in the
-/// middle of loading. Of a GPU's memory libtorch says so itself.
-fn check_memory(parameters: u64, kind: Kind, device: Device) -> Result<(), EngineError> {
-    let needed = parameters * kind.elt_size_in_bytes() as u64;
-    match available_bytes() {
-        Some(free) if device == Device::Cpu && needed > free => Err(EngineError::TooLarge {
-            needed: gib(needed),
-            free: gib(free),
-            dtype: dtype_word(kind),
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn dtype_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::BFloat16 => "bf16",
-        _ => "f32",
-    }
 }
 
 fn device_words(device: Device, kind: Kind) -> String {

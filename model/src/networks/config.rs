@@ -87,11 +87,21 @@ const NEUTRAL: &[&str] = &[
 ];
 
 impl Unread {
+    /// The fields apart from these, which one network knows to leave its forward pass as it is.
+    pub(super) fn without(&self, neutral: &[&str]) -> Self {
+        let fields = self.0.iter();
+        let kept = fields.filter(|(field, _)| !neutral.contains(&field.as_str()));
+        Self(
+            kept.map(|(field, value)| (field.clone(), value.clone()))
+                .collect(),
+        )
+    }
+
     /// Accepts fields that do not touch the forward pass; `null` always counts as absent.
     ///
     /// # Errors
     /// The first field that may change the result, by name.
-    pub(super) fn check(&self, network: &str) -> Result<(), WeightsError> {
+    pub(crate) fn check(&self, network: &str) -> Result<(), WeightsError> {
         let unknown = self.0.iter().find(|(field, value)| {
             !value.is_null() && NEUTRAL.binary_search(&field.as_str()).is_err()
         });

@@ -71,6 +71,7 @@ impl Block {
 
 /// The previewer: three doublings of the latent's resolution.
 pub struct ConvPreviewer {
+    config: ConvPreviewerConfig,
     blocks: Vec<Block>,
     last: Conv2d,
 }
@@ -114,7 +115,16 @@ impl ConvPreviewer {
         }
         let last = params.sub(3 * blocks.len());
         let last = Conv2d::new(&last, quarter, config.c_out, first)?;
-        Ok(Self { blocks, last })
+        Ok(Self {
+            config,
+            blocks,
+            last,
+        })
+    }
+
+    /// The configuration that it was made with.
+    pub fn config(&self) -> &ConvPreviewerConfig {
+        &self.config
     }
 
     /// Latents `[B, c_in, h, w]`, in the parameters' dtype, to pictures `[B, c_out, 8h, 8w]` in

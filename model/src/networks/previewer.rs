@@ -29,6 +29,19 @@ impl Previewer {
         Ok(Self { config, weight })
     }
 
+    /// From weights that [`Self::fit`] gave.
+    pub fn from_weight(config: PreviewerConfig, weight: &Tensor) -> Self {
+        Self {
+            config,
+            weight: weight.shallow_clone(),
+        }
+    }
+
+    /// The configuration that it was made with.
+    pub fn config(&self) -> &PreviewerConfig {
+        &self.config
+    }
+
     /// The least-squares fit of `pictures` (`[n, 3, H, W]` in [0, 1]) by `latents`
     /// (`[n, c, h, w]`), both f32: the weights under their names.
     pub fn fit(config: &PreviewerConfig, latents: &Tensor, pictures: &Tensor) -> Tensor {

@@ -66,7 +66,9 @@ impl SiglipVisionConfig {
     /// A field asks for something that is not built.
     pub(super) fn validate(&self) -> Result<(), WeightsError> {
         let network = "the SigLIP vision tower";
-        self.unread.check(network)?;
+        // Of the text tower that it was trained with.
+        let unread = self.unread.without(&["projection_dim", "vocab_size"]);
+        unread.check(network)?;
         check_model_type(network, &self.model_type, "siglip_vision_model")?;
         let heads = ("num_attention_heads", self.num_attention_heads);
         let channels = ("hidden_size", self.hidden_size);

@@ -2,7 +2,6 @@
 
 use tch::{Kind, Tensor};
 
-use super::drawing::DrawingRequest;
 use super::{Pipeline, TextCondition};
 
 /// Rows of a prior batch under construction.
@@ -57,6 +56,7 @@ impl Rows {
 
 /// Where a drawing's predictions stand in the batch.
 pub(super) struct Branches {
+    pub(super) guidance: f64,
     pub(super) unconditional: Option<usize>,
     pub(super) base: Option<usize>,
     pub(super) preferred: Option<usize>,
@@ -64,12 +64,12 @@ pub(super) struct Branches {
 
 impl Branches {
     /// `ε_c = ε(c,0) + s·(ε(c,u) − ε(c,0))`, then `lerp(ε(∅,0), ε_c, g)`; `[1, c, h, w]`.
-    pub(super) fn combine(&self, predicted: &Tensor, request: &DrawingRequest) -> Tensor {
+    pub(super) fn combine(&self, predicted: &Tensor, strength: f64) -> Tensor {
         let row = |i: usize| predicted.narrow(0, i as i64, 1);
         let conditional = match (self.base, self.preferred) {
             (Some(base), Some(preferred)) => {
                 let base = row(base);
-                &base + (row(preferred) - &base) * request.strength
+                &base + (row(preferred) - &base) * strength
             }
             (Some(only), None) | (None, Some(only)) => row(only),
             (None, None) => {
@@ -80,7 +80,7 @@ impl Branches {
         };
         match self.unconditional {
             None => conditional,
-            Some(i) => row(i).lerp(&conditional, request.guidance),
+            Some(i) => row(i).lerp(&conditional, self.guidance),
         }
     }
 }

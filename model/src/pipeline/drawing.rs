@@ -4,7 +4,7 @@ use image::RgbImage;
 use tch::{Device, Kind, Tensor};
 
 use super::branches::{Branches, Rows};
-use super::{Pipeline, TextCondition};
+use super::{Pipeline, Stage, TextCondition};
 use crate::diffusion::{DdpmWuerstchenScheduler, Noise};
 
 /// What a picture is drawn from.
@@ -17,7 +17,7 @@ pub struct DrawingRequest {
     pub preference: Option<Tensor>,
     /// Strength of the preference, 0 = off.
     pub strength: f64,
-    /// Guidance scale, 1 = off.
+    /// Guidance scale, 1 = off; [`super::PromptConditioning`] says what less is.
     pub guidance: f64,
     /// Steps of the prior.
     pub steps: i64,
@@ -140,6 +140,15 @@ impl Drawing {
         self.request.steps + self.request.decoder_steps
     }
 
+    /// What its next step is run by; nothing when it is done.
+    pub fn stage(&self) -> Option<Stage> {
+        match &self.phase {
+            Phase::Prior(_) => Some(Stage::Prior),
+            Phase::Decoder { .. } => Some(Stage::Decoder),
+            Phase::Done(_) => None,
+        }
+    }
+
     /// What there is to see.
     pub fn view(&self) -> View<'_> {
         match &self.phase {
@@ -191,14 +200,22 @@ pub fn advance(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
     });
 }
 
-/// Draws all requests in one batch, to the end.
+/// Positions of the decoder's latents, of all pictures together, that [`draw`] takes at once: eight
+/// pictures of 1024 pixels, hundreds of the mini's.
+const POSITIONS_AT_ONCE: i64 = 8 * 256 * 256;
+
+/// Draws all requests to the end, in as few batches as their size allows.
 pub fn draw(pipeline: &Pipeline, requests: Vec<DrawingRequest>) -> Vec<Finished> {
+    let positions: i64 = pipeline.sizes.decoder.iter().product();
+    let at_once = (POSITIONS_AT_ONCE / positions).max(1) as usize;
     let mut drawings: Vec<Drawing> = requests
         .into_iter()
         .map(|request| Drawing::start(pipeline, request))
         .collect();
-    while drawings.iter().any(|d| d.step() < d.steps()) {
-        advance(pipeline, &mut drawings.iter_mut().collect::<Vec<_>>());
+    for together in drawings.chunks_mut(at_once) {
+        while together.iter().any(|d| d.step() < d.steps()) {
+            advance(pipeline, &mut together.iter_mut().collect::<Vec<_>>());
+        }
     }
     drawings
         .into_iter()
@@ -224,10 +241,11 @@ fn advance_prior(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
             .preference
             .as_ref()
             .filter(|_| request.strength != 0.0);
-        let with_text = request.guidance != 0.0;
+        let guidance = pipeline.prompt.guidance(request.guidance);
+        let with_text = guidance != 0.0;
         branches.push(Branches {
-            unconditional: (request.guidance != 1.0)
-                .then(|| rows.add(&latent, t, &request.no_text, None)),
+            guidance,
+            unconditional: (guidance != 1.0).then(|| rows.add(&latent, t, &request.no_text, None)),
             base: (with_text && (preference.is_none() || request.strength != 1.0))
                 .then(|| rows.add(&latent, t, &request.text, None)),
             preferred: preference
@@ -240,7 +258,7 @@ fn advance_prior(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
     let outputs: Vec<Tensor> = drawings
         .iter()
         .zip(&branches)
-        .map(|(drawing, branches)| branches.combine(&predicted, &drawing.request))
+        .map(|(drawing, branches)| branches.combine(&predicted, drawing.request.strength))
         .collect();
     // 3. One step of the scheduler.
     step_all(

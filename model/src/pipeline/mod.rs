@@ -23,7 +23,7 @@ use crate::networks::stable_cascade_unet::{
     StableCascadeInput, StableCascadeUNet, StableCascadeUNetConfig,
 };
 use crate::training::tensor_to_pictures;
-use crate::weights::{Component, ModelCard, ModelFolder, WeightsError};
+use crate::weights::{Component, ModelCard, ModelFolder, Params, WeightsError};
 
 /// A prompt as the prior is given it.
 pub struct TextCondition {
@@ -42,6 +42,9 @@ pub struct PromptConditioning {
     pub mask_padding: bool,
     /// Whether the decoder is given the pooled text; zeros otherwise.
     pub decoder_text: bool,
+    /// Whether guidance below 1 counts as 1, which is without. Otherwise it leads towards the
+    /// empty prompt, which alone is drawn at 0.
+    pub least_guidance_is_one: bool,
 }
 
 impl PromptConditioning {
@@ -49,7 +52,27 @@ impl PromptConditioning {
     pub const OFFICIAL: Self = Self {
         mask_padding: true,
         decoder_text: true,
+        least_guidance_is_one: true,
     };
+
+    /// The guidance that the networks are used with where this one is asked for.
+    pub fn guidance(&self, asked: f64) -> f64 {
+        match self.least_guidance_is_one {
+            true => asked.max(1.0),
+            false => asked,
+        }
+    }
+}
+
+/// What of a pipeline is run together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The text encoder.
+    Text,
+    /// Stage C, and its preference attention.
+    Prior,
+    /// Stage B, and the small Stage A, which shows what Stage B is about.
+    Decoder,
 }
 
 /// The networks that draw.
@@ -116,20 +139,41 @@ impl Pipeline {
         kind: Kind,
         device: Device,
     ) -> Result<Self, PipelineError> {
+        Ok(Self::load_apart(folder, card, kind, device, device)?.0)
+    }
+
+    /// As [`Self::load`], with the weights on a device of their own, and with them, a set for each
+    /// stage: those of a stage must be on `device` when it is run.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_apart(
+        folder: &ModelFolder,
+        card: &ModelCard,
+        kind: Kind,
+        device: Device,
+        weights: Device,
+    ) -> Result<(Self, Vec<(Stage, Params)>), PipelineError> {
         let text = ClipTextModelWithProjection::new;
-        let (text_encoder, _) = folder.load(Component::TextEncoder, kind, device, text)?;
+        let (text_encoder, text_params) =
+            folder.load(Component::TextEncoder, kind, weights, text)?;
         let unet = StableCascadeUNet::new;
-        let (prior, _) = folder.load(Component::Prior, kind, device, unet)?;
-        let (decoder, _) = folder.load(Component::Decoder, kind, device, unet)?;
-        let (vqgan, _) = folder.load(Component::Vqgan, kind, device, PaellaVq::new)?;
+        let (prior, prior_params) = folder.load(Component::Prior, kind, weights, unet)?;
+        let (decoder, decoder_params) = folder.load(Component::Decoder, kind, weights, unet)?;
+        let (vqgan, vqgan_params) = folder.load(Component::Vqgan, kind, weights, PaellaVq::new)?;
+        let mut stages = vec![
+            (Stage::Text, text_params),
+            (Stage::Prior, prior_params),
+            (Stage::Decoder, decoder_params),
+            (Stage::Decoder, vqgan_params),
+        ];
         let adapter = if folder.component(Component::PreferenceAdapter).exists() {
             let blocks = prior.attention_blocks();
             let build = |p: &_, c: _| PreferenceAttention::new(p, c, blocks);
-            Some(
-                folder
-                    .load(Component::PreferenceAdapter, kind, device, build)?
-                    .0,
-            )
+            let component = Component::PreferenceAdapter;
+            let (adapter, params) = folder.load(component, kind, weights, build)?;
+            stages.push((Stage::Prior, params));
+            Some(adapter)
         } else {
             None
         };
@@ -144,7 +188,7 @@ impl Pipeline {
             let config = read_scheduler_config(&folder.scheduler(component))?;
             Ok(DdpmWuerstchenScheduler::new(config))
         };
-        Ok(Self {
+        let pipeline = Self {
             tokenizer: open_tokenizer(folder)?,
             text_encoder,
             prior,
@@ -157,7 +201,8 @@ impl Pipeline {
             prompt: card.prompt,
             kind,
             device,
-        })
+        };
+        Ok((pipeline, stages))
     }
 
     /// Encodes texts together: tokens `[B, n, d]`, pooled `[B, 1, d]`.

@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::memory::{TooLarge, check_room};
 use crate::networks::NetworkError;
 use crate::refusal::{self, Refusal};
 use crate::weights::{Checkpoint, Params, WeightsError, read_config};
@@ -139,6 +140,9 @@ pub enum RunError {
         "there is not enough memory on this device: try --dtype bf16, smaller inputs, or --device cpu"
     )]
     Memory,
+    /// The weights need more memory than there is.
+    #[error("{0}: try --dtype bf16")]
+    TooLarge(#[from] TooLarge),
     /// libtorch refused an operation.
     #[error("libtorch refuses these inputs: {0}")]
     Refused(String),
@@ -227,7 +231,9 @@ impl Run<'_> {
         let config = read_config(self.config)?;
         let weights = self.weights.ok_or(RunError::NoWeights(self.component))?;
         let files = Checkpoint::open_path(weights)?;
-        let (network, _) = files.network(config, self.kind, self.device, build)?;
+        check_room(files.parameters(), self.kind, self.device)?;
+        let network = files.network(config, self.kind, self.device, build);
+        let (network, _) = network.map_err(|error| error.in_file(self.config))?;
         Ok(network)
     }
 }

@@ -205,6 +205,8 @@ struct SchedulerConfig {
 
 fn scheduler(run: &Run, inputs: &Inputs) -> Result<Outputs, RunError> {
     let SchedulerConfig { schedule, steps } = read_config(run.config)?;
+    let unknown = |error: WeightsError| RunError::from(error.in_file(run.config));
+    schedule.validate().map_err(unknown)?;
     if !(1..=100_000).contains(&steps) {
         return Err(RunError::from(WeightsError::Config {
             path: run.config.into(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -69,7 +70,10 @@ impl Checkpoint {
             let file = File::open(path).map_err(io)?;
             // SAFETY: the map is read only; a file changed by someone else meanwhile gives
             // other numbers, never an access out of bounds, unless it is truncated.
-            let bytes = unsafe { Mmap::map(&file) }.map_err(io)?;
+            let bytes = unsafe { Mmap::map(&file) }.map_err(|error| match error.kind() {
+                ErrorKind::OutOfMemory => WeightsError::Memory(path.clone()),
+                _ => io(error),
+            })?;
             let (header, metadata) =
                 SafeTensors::read_metadata(&bytes).map_err(|e| WeightsError::Damaged {
                     path: path.clone(),
@@ -130,9 +134,7 @@ impl Checkpoint {
         build: impl FnOnce(&Params, C) -> Result<N, WeightsError>,
     ) -> Result<(N, Params), WeightsError> {
         let params = Params::load(self, kind, device);
-        let network = build(&params, config)?;
-        params.finish()?;
-        Ok((network, params))
+        Ok((params.network(config, build)?, params))
     }
 
     /// The tensor's dtype.
@@ -184,6 +186,14 @@ impl Checkpoint {
         shard.forget(shard.data_start + from, to - from);
         Ok(tensor)
     }
+}
+
+/// Whether weights may be of this dtype: what holds whole numbers or truth values is something else.
+pub(super) fn is_weight(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double
+    )
 }
 
 fn kind_of(dtype: Dtype) -> Option<Kind> {

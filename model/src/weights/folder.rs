@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind};
 
-use super::{Checkpoint, HubLayout, Params, WeightsError, files, read_config};
+use super::{Checkpoint, HubLayout, Params, UNetSize, WeightsError, files, read_config};
 use crate::data::tokenizer::TOKENIZER_FILE;
 use crate::diffusion::DdpmWuerstchenConfig;
 use crate::pipeline::{PromptConditioning, SquareSizes};
@@ -109,6 +109,7 @@ pub struct ModelCard {
 pub struct ModelFolder {
     path: PathBuf,
     hub: Option<HubLayout>,
+    headers_only: bool,
 }
 
 impl ModelFolder {
@@ -117,21 +118,37 @@ impl ModelFolder {
         Self {
             path: path.into(),
             hub: None,
+            headers_only: false,
         }
     }
 
     /// Names a folder of either kind: without a `model.json` it is searched for the published
-    /// models' repositories.
+    /// models' repositories, of whose U-Nets those of `size` are taken.
     ///
     /// # Errors
     /// A repository is missing, or there are several of a kind.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, WeightsError> {
+    pub fn open(path: impl Into<PathBuf>, size: UNetSize) -> Result<Self, WeightsError> {
         let own = Self::new(path);
-        let hub = match own.path.join(CARD_FILE).exists() {
+        let hub = match Self::is_own(&own.path) {
             true => None,
-            false => Some(HubLayout::find(&own.path)?),
+            false => Some(HubLayout::find(&own.path, size)?),
         };
         Ok(Self { hub, ..own })
+    }
+
+    /// Whether a folder is one of this program's own.
+    pub fn is_own(path: &Path) -> bool {
+        path.join(CARD_FILE).exists()
+    }
+
+    /// The same folder, whose networks are checked against the weights' headers when they are
+    /// loaded, and have no weights that mean anything.
+    #[must_use]
+    pub fn headers_only(&self) -> Self {
+        Self {
+            headers_only: true,
+            ..self.clone()
+        }
     }
 
     /// The folder itself.
@@ -217,13 +234,16 @@ impl ModelFolder {
     /// # Errors
     /// When a file is missing or damaged.
     pub fn parameters(&self) -> Result<u64, WeightsError> {
-        let mut count = 0;
-        for component in self.components() {
-            let files =
-                Checkpoint::open_in(&self.component(component), component.stem(), Kind::Float)?;
-            count += files.parameters();
-        }
-        Ok(count)
+        self.components().map(|c| self.parameters_of(c)).sum()
+    }
+
+    /// How many numbers a network has, from the files' headers.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged.
+    pub fn parameters_of(&self, component: Component) -> Result<u64, WeightsError> {
+        let dir = self.component(component);
+        Ok(Checkpoint::open_in(&dir, component.stem(), Kind::Float)?.parameters())
     }
 
     /// SHA-256 (hexadecimal) over the weights of what draws and reads taste: a profile or a picture
@@ -282,8 +302,13 @@ impl ModelFolder {
         let config = self.config(component)?;
         let dir = self.component(component);
         let files = Checkpoint::open_in(&dir, component.stem(), kind)?;
-        let network = files.network(config, kind, device, build);
-        network.map_err(|error| error.about(&dir))
+        let params = match self.headers_only {
+            true => Params::headers(files),
+            false => Params::load(files, kind, device),
+        };
+        let network = params.network(config, build);
+        let network = network.map_err(|error| error.about(&dir))?;
+        Ok((network, params))
     }
 }
 

@@ -9,9 +9,9 @@ use super::{WeightsError, files, read_config};
 use crate::networks::paella_vq::PaellaVqConfig;
 use crate::pipeline::{LatentScale, PromptConditioning, SquareSizes};
 
-/// Folders are searched this deep: the hub's own cache has a repository as
+/// Folders are searched this deep for repositories: the hub's own cache has one as
 /// `models--…/snapshots/…`.
-const DEPTH: usize = 3;
+pub const REPOSITORY_DEPTH: usize = 3;
 const VLM: &str = "LLaVA-OneVision";
 const VLM_SIGN: &str = "a config.json of model_type llava_onevision";
 /// Side of a picture in pixels: what the official models were trained on.
@@ -27,6 +27,37 @@ pub struct HubLayout {
     vlm: Option<PathBuf>,
 }
 
+/// Which of the two sizes of its U-Net is taken of a repository that has both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UNetSize {
+    /// The full one where it has weights, else the lite one.
+    #[default]
+    Largest,
+    /// The lite one.
+    Lite,
+}
+
+impl UNetSize {
+    /// The lite one, or whichever there is.
+    pub fn lite(asked: bool) -> Self {
+        match asked {
+            true => Self::Lite,
+            false => Self::Largest,
+        }
+    }
+
+    /// The endings of its folders' names, the preferred one first.
+    fn endings(self) -> &'static [&'static str] {
+        match self {
+            Self::Largest => &["", LITE],
+            Self::Lite => &[LITE],
+        }
+    }
+}
+
+/// What the name of a lite U-Net's folder ends in.
+pub const LITE: &str = "_lite";
+
 /// A pipeline as diffusers saves it: a folder for each part.
 #[derive(Debug, Clone)]
 struct Repository {
@@ -40,8 +71,9 @@ struct Repository {
 
 impl Repository {
     /// The repository in `dir` that has a U-Net of this name.
-    fn in_folder(dir: &Path, prefix: &'static str, unet: &str) -> Option<Self> {
-        let sizes = ["", "_lite"].map(|size| dir.join(format!("{prefix}{unet}{size}")));
+    fn in_folder(dir: &Path, prefix: &'static str, unet: &str, size: UNetSize) -> Option<Self> {
+        let folder = |ending: &&str| dir.join(format!("{prefix}{unet}{ending}"));
+        let sizes: Vec<PathBuf> = size.endings().iter().map(folder).collect();
         let there = |folder: &&PathBuf| folder.join("config.json").exists();
         let whole =
             |folder: &&PathBuf| there(folder) && files::any(folder, Component::Prior.stem());
@@ -82,26 +114,30 @@ struct ModelType {
 }
 
 impl HubLayout {
-    /// Searches `root` and three levels below for the repositories.
+    /// Searches `root` and three levels below for the repositories with a U-Net of this size.
     ///
     /// # Errors
     /// One that draws is missing, or there are several of a kind, or a folder cannot be listed.
-    pub(super) fn find(root: &Path) -> Result<Self, WeightsError> {
-        let mut found = Found::default();
-        found.visit(root, DEPTH)?;
-        let one = |what, sign, mut repositories: Vec<Repository>| match repositories.len() {
+    pub(super) fn find(root: &Path, size: UNetSize) -> Result<Self, WeightsError> {
+        let mut found = Found {
+            size,
+            ..Found::default()
+        };
+        found.visit(root, REPOSITORY_DEPTH)?;
+        let one = |unet, mut repositories: Vec<Repository>| match repositories.len() {
             1 => Ok(repositories.remove(0)),
             _ => {
                 let dirs = repositories.into_iter().map(|one| one.dir).collect();
-                Err(not_one(root, what, sign, dirs))
+                let names = size.endings().iter();
+                let names: Vec<String> = names
+                    .map(|ending| format!("{unet}{ending}/config.json"))
+                    .collect();
+                let what = format!("Stable Cascade {unet}");
+                Err(not_one(root, &what, &names.join(" or "), dirs))
             }
         };
-        let prior = one("Stable Cascade prior", "prior/config.json", found.priors)?;
-        let decoder = one(
-            "Stable Cascade decoder",
-            "decoder/config.json",
-            found.decoders,
-        )?;
+        let prior = one("prior", found.priors)?;
+        let decoder = one("decoder", found.decoders)?;
         if found.vlms.len() > 1 {
             return Err(not_one(root, VLM, VLM_SIGN, found.vlms));
         }
@@ -177,7 +213,7 @@ impl HubLayout {
         let lite = self
             .prior
             .unet
-            .ends_with(format!("{}prior_lite", self.prior.prefix));
+            .ends_with(format!("{}prior{LITE}", self.prior.prefix));
         Ok(ModelCard {
             name: match lite {
                 true => "stable-cascade-lite".into(),
@@ -201,6 +237,7 @@ impl HubLayout {
 /// What a search came across.
 #[derive(Default)]
 struct Found {
+    size: UNetSize,
     priors: Vec<Repository>,
     decoders: Vec<Repository>,
     vlms: Vec<PathBuf>,
@@ -208,10 +245,10 @@ struct Found {
 
 impl Found {
     fn visit(&mut self, dir: &Path, depth: usize) -> Result<(), WeightsError> {
-        let prior = |prefix| Repository::in_folder(dir, prefix, "prior");
+        let prior = |prefix| Repository::in_folder(dir, prefix, "prior", self.size);
         self.priors.extend(prior("").or_else(|| prior("prior_")));
-        self.decoders
-            .extend(Repository::in_folder(dir, "", "decoder"));
+        let decoder = Repository::in_folder(dir, "", "decoder", self.size);
+        self.decoders.extend(decoder);
         if is_vlm(dir) {
             self.vlms.push(dir.to_owned());
         }
@@ -270,7 +307,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         let missing = |part: &str| {
-            let error = HubLayout::find(root).unwrap_err().to_string();
+            let error = HubLayout::find(root, UNetSize::Largest)
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(part), "{error}");
         };
         missing("prior");
@@ -287,18 +326,40 @@ mod tests {
         missing("decoder");
         write(root, "b/decoder/config.json", "{}");
         write(root, "b/vqgan/config.json", r#"{"levels": 3}"#);
-        let error = HubLayout::find(root).unwrap().vlm().unwrap_err();
+        let error = HubLayout::find(root, UNetSize::Largest)
+            .unwrap()
+            .vlm()
+            .unwrap_err();
         assert!(error.to_string().contains("llava_onevision"), "{error}");
         let vlm = r#"{"model_type": "llava_onevision"}"#;
         write(root, "vlm/config.json", vlm);
 
-        let layout = HubLayout::find(root).unwrap();
+        let layout = HubLayout::find(root, UNetSize::Largest).unwrap();
         let prior = layout.component(Component::Prior).unwrap();
         assert!(prior.ends_with("prior_lite"), "the one that has weights");
         let card = layout.card().unwrap();
         assert_eq!(card.name, "stable-cascade-lite");
         let sizes = [card.sizes.prior, card.sizes.decoder, card.sizes.picture];
         assert_eq!(sizes, [32, 341, 341 * 8]);
+
+        let error = HubLayout::find(root, UNetSize::Lite).unwrap_err();
+        let lite = "decoder_lite/config.json";
+        assert!(error.to_string().contains(lite), "{error}");
+        write(root, &format!("b/{lite}"), "{}");
+        let full = format!("{snapshot}/prior/diffusion_pytorch_model.safetensors");
+        write(root, &full, "");
+        let size_of = |size| {
+            let layout = HubLayout::find(root, size).unwrap();
+            [Component::Prior, Component::Decoder].map(|unet| layout.component(unet).unwrap())
+        };
+        let named = |folders: [PathBuf; 2], names: [&str; 2]| {
+            folders.iter().zip(names).all(|(f, name)| f.ends_with(name))
+        };
+        assert!(named(size_of(UNetSize::Largest), ["prior", "decoder"]));
+        assert!(named(
+            size_of(UNetSize::Lite),
+            ["prior_lite", "decoder_lite"]
+        ));
 
         write(root, "another/config.json", vlm);
         missing("several");
@@ -309,7 +370,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "prior_prior/config.json", "{}");
         write(dir.path(), "decoder/config.json", "{}");
-        let layout = HubLayout::find(dir.path()).unwrap();
+        let layout = HubLayout::find(dir.path(), UNetSize::Largest).unwrap();
         let encoder = layout.component(Component::TextEncoder).unwrap();
         assert_eq!(encoder, dir.path().join("prior_text_encoder"));
         assert_eq!(

@@ -10,7 +10,7 @@ mod params;
 pub use checkpoint::{Checkpoint, save};
 pub use files::variants;
 pub use folder::{Component, ModelCard, ModelFolder};
-pub use hub::HubLayout;
+pub use hub::{HubLayout, LITE, REPOSITORY_DEPTH, UNetSize};
 pub use params::{Init, Parameter, Params};
 
 use std::path::{Path, PathBuf};
@@ -27,6 +27,12 @@ pub enum WeightsError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// There is no room to map a file.
+    #[error(
+        "{0}: there is not enough memory to map it: allow this program more address space, or use \
+         a smaller model"
+    )]
+    Memory(PathBuf),
     /// A file is no safetensors file, or is truncated.
     #[error("{path} is no whole safetensors file: {reason}")]
     Damaged {
@@ -68,9 +74,9 @@ pub enum WeightsError {
         /// The configuration's shape.
         expected: Vec<i64>,
     },
-    /// A tensor has a dtype this program does not read.
+    /// A tensor has a dtype this program does not read, or weights have one of whole numbers.
     #[error(
-        "the tensor `{name}` has dtype {dtype}, which is not read here (f32, f16, bf16, i64, u8 are)"
+        "the tensor `{name}` has dtype {dtype}, which is not read here: weights are f32, f16, bf16 or f64"
     )]
     Dtype {
         /// The tensor.
@@ -92,13 +98,24 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
+    /// The error with the file of the configuration that it is about, where it does not say itself.
+    pub(crate) fn in_file(self, file: &Path) -> Self {
+        match self {
+            Self::Config { path, reason } if path.parent() == Some(Path::new("")) => Self::Config {
+                path: file.to_owned(),
+                reason,
+            },
+            other => other,
+        }
+    }
+
     /// The error with the folder of the network that it is about, where it does not say itself.
     fn about(self, folder: &Path) -> Self {
         match self {
-            Self::Config { path, reason } if path.parent() == Some(Path::new("")) => Self::Config {
-                path: folder.join(path),
-                reason,
-            },
+            Self::Config { ref path, .. } => {
+                let file = folder.join(path.file_name().unwrap_or_default());
+                self.in_file(&file)
+            }
             Self::Missing(_) | Self::Shape { .. } | Self::Dtype { .. } | Self::Unexpected(_) => {
                 Self::Network {
                     folder: folder.to_owned(),

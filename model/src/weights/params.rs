@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor};
 
+use super::checkpoint::is_weight;
 use super::{Checkpoint, WeightsError};
 use crate::diffusion::Noise;
 
@@ -169,13 +170,19 @@ impl Params {
                     expected: shape.to_vec(),
                 });
             }
+            let kind = files.kind(&name)?;
+            if !is_weight(kind) {
+                return Err(WeightsError::Dtype {
+                    name,
+                    dtype: format!("{kind:?}"),
+                });
+            }
         }
         let tensor = match &shared.source {
             Source::Seed(seed) => initial(*seed, &name, shape, init).to_device(shared.device),
             Source::Files(files) => files.tensor(&name, shared.device)?,
-            Source::Headers(files) => {
-                files.kind(&name)?;
-                // One number seen at every place, so that no memory is used.
+            // One number seen at every place, so that no memory is used.
+            Source::Headers(_) => {
                 Tensor::zeros([1], (shared.kind, shared.device)).expand(shape, false)
             }
         }
@@ -186,6 +193,20 @@ impl Params {
             trainable,
         });
         Ok(tensor)
+    }
+
+    /// A network from its configuration and these parameters, all of which it must use.
+    ///
+    /// # Errors
+    /// The configuration asks for something that is not built, or the files do not fit it.
+    pub fn network<C, N>(
+        &self,
+        config: C,
+        build: impl FnOnce(&Self, C) -> Result<N, WeightsError>,
+    ) -> Result<N, WeightsError> {
+        let network = build(self, config)?;
+        self.finish()?;
+        Ok(network)
     }
 
     /// Everything taken so far, in the order of asking.

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
 use predilect_model::device::{DeviceChoice, DtypeChoice};
+use predilect_model::engine::{DEFAULT_MAX_BATCH, EngineConfig};
+use predilect_model::weights::UNetSize;
 
 use super::{LocateError, locate};
 
@@ -35,6 +37,25 @@ pub struct ModelConfig {
     )]
     pub dtype: DtypeChoice,
 
+    /// Take the lite networks of published models that have both sizes.
+    #[arg(long, env = "PREDILECT_LITE")]
+    pub lite: bool,
+
+    /// Most pictures that are drawn at once: fewer need less memory.
+    #[arg(
+        long,
+        env = "PREDILECT_MAX_BATCH",
+        default_value_t = DEFAULT_MAX_BATCH as u16,
+        value_name = "PICTURES",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub max_batch: u16,
+
+    /// Keep the weights in the CPU's memory, and on the GPU only those of what is run: slower, and
+    /// a GPU needs room for the largest network alone.
+    #[arg(long, env = "PREDILECT_OFFLOAD")]
+    pub offload: bool,
+
     /// Threads of the model on a CPU [default: one for each core].
     #[arg(long, env = "PREDILECT_THREADS", value_parser = clap::value_parser!(i32).range(1..))]
     pub threads: Option<i32>,
@@ -50,6 +71,22 @@ impl ModelConfig {
             Some(folder) => Ok(folder.clone()),
             None => locate::find("assets/mini", "model.json"),
         }
+    }
+
+    /// What an engine is started with.
+    ///
+    /// # Errors
+    /// When no folder of weights is given and none is found.
+    pub fn engine(&self) -> Result<EngineConfig, LocateError> {
+        Ok(EngineConfig {
+            device: self.device,
+            dtype: self.dtype,
+            threads: self.threads,
+            max_batch: self.max_batch.into(),
+            offload: self.offload,
+            unet_size: UNetSize::lite(self.lite),
+            ..EngineConfig::new(self.model_dir()?)
+        })
     }
 
     /// The folder of the pair bank.

@@ -173,6 +173,9 @@ fn config(folder: &Path) -> Config {
             pairs_dir: Some(folder.join("pairs")),
             device: DeviceChoice::Cpu,
             dtype: DtypeChoice::F32,
+            lite: false,
+            max_batch: 16,
+            offload: false,
             threads: None,
         },
         limits: LimitConfig {
