@@ -2,6 +2,7 @@
 
 mod captioned_latents;
 mod clip;
+mod fit_previewer;
 mod judge;
 mod optimizer;
 mod pictures;
@@ -10,6 +11,7 @@ mod preference;
 mod preference_people;
 mod preference_pool;
 pub mod preset;
+mod published;
 mod recipe;
 mod stage_a;
 mod stage_b;
@@ -20,10 +22,12 @@ mod trainer;
 mod vlm;
 mod whitening;
 
+pub use fit_previewer::{PREVIEW_PROMPTS, PreviewerFit, fit_previewer};
 pub use optimizer::{Optimizer, OptimizerOptions};
 pub use pictures::{
     PictureBank, Row, bytes_to_tensor, pictures_to_tensor, tensor_to_pictures, write_sheet,
 };
 pub use preference::Objective;
+pub use published::PublishedTraining;
 pub use recipe::{Outcome, Recipe};
 pub use trainer::{Budget, Metrics, Stage, StepContext, TrainError, TrainOptions, export, train};

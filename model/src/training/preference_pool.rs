@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
-use super::pictures::{pictures_to_tensor, tensor_to_pictures};
+use super::pictures::{bytes_to_tensor, pictures_to_tensor, tensor_to_pictures};
 use crate::data::artwork::Artwork;
 use crate::data::split::Split;
 use crate::diffusion::Noise;
@@ -109,9 +109,7 @@ impl PicturePool {
         }
         eprintln!();
         let references: Vec<&RgbImage> = pictures.iter().collect();
-        let pixels = (pictures_to_tensor(&references) * 255.0)
-            .round()
-            .to_kind(Kind::Uint8);
+        let pixels = bytes_to_tensor(&references);
         let latents = Tensor::cat(&latents, 0);
         let tensors = [
             ("latents", &latents),
@@ -132,7 +130,11 @@ impl PicturePool {
     ) -> Result<Self, TrainError> {
         let latents = checkpoint.tensor("latents", device)?;
         let pixels = checkpoint.tensor("pixels", Device::Cpu)?;
-        let pictures = tensor_to_pictures(&(pixels.to_kind(Kind::Float) / 255.0));
+        // Not all at once: as floats they are four times as large.
+        let pictures = pixels.split(64, 0).into_iter();
+        let pictures = pictures
+            .flat_map(|block| tensor_to_pictures(&(block.to_kind(Kind::Float) / 255.0)))
+            .collect();
         Ok(Self {
             choices: ChoicePool::new(prompts, pictures),
             latents,

@@ -1,15 +1,18 @@
 //! `predilect model`: the networks by themselves.
 use std::path::PathBuf;
 
+use super::prompts;
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use predilect_model::check_folder::{NetworkReport, PartReport, check};
-use predilect_model::device::{DeviceChoice, DtypeChoice};
+use predilect_model::check_folder::{NetworkReport, PartReport, PlainFile, check};
+use predilect_model::device::{Device, DeviceChoice, DtypeChoice};
 use predilect_model::memory::{gib, peak_resident_bytes};
 use predilect_model::run_component::{Run, RunnableComponent};
-use predilect_model::weights::save;
+use predilect_model::shim::peak_device_bytes;
+use predilect_model::training::{PREVIEW_PROMPTS, fit_previewer};
+use predilect_model::weights::{ModelFolder, UNetSize, save};
 
-/// Run one network of a model, or check a folder of networks.
+/// Run one network of a model, check a folder of networks, or fit previews to a published model.
 #[derive(Args)]
 pub(crate) struct ModelCommand {
     #[command(subcommand)]
@@ -36,11 +39,39 @@ enum Action {
     #[command(verbatim_doc_comment)]
     Run(RunArgs),
     /// List a folder's networks with files, parameters, dtype and memory, its tokenizers,
-    /// schedulers and image processors, and what is wrong.
+    /// schedulers, image processors and other files, what is wrong, and whether it can be served.
     ///
     /// Reads configurations, headers and tokenizers only. The folder is a network's, a
     /// pipeline's as it is on the hub, or one with several of these.
     Check(CheckArgs),
+    /// Fit the previews of a published model to pictures that it draws, and write them into its
+    /// folder.
+    ///
+    /// A preview is a linear map from the prior's latents to small pictures. `predilect serve`
+    /// takes it from FOLDER/previewer.
+    FitPreviewer(FitPreviewerArgs),
+}
+
+#[derive(Args)]
+struct FitPreviewerArgs {
+    /// The folder of the model
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+    /// What to draw, one prompt a line [default: sixteen of many colours and kinds of light]
+    #[arg(long, value_name = "FILE")]
+    prompts: Option<PathBuf>,
+    /// Pictures to draw
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    count: u16,
+    /// Take the lite networks of published models that have both sizes
+    #[arg(long, env = "PREDILECT_LITE")]
+    lite: bool,
+    /// auto, f32 or bf16
+    #[arg(long, default_value = "auto")]
+    dtype: DtypeChoice,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
 }
 
 #[derive(Args)]
@@ -48,6 +79,9 @@ struct CheckArgs {
     /// The folder
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
+    /// Take the lite networks of published models that have both sizes
+    #[arg(long, env = "PREDILECT_LITE")]
+    lite: bool,
 }
 
 #[derive(Args)]
@@ -80,7 +114,25 @@ pub(crate) fn run(args: ModelCommand) -> anyhow::Result<()> {
     match args.action {
         Action::Run(args) => run_component(&args),
         Action::Check(args) => check_folder(&args),
+        Action::FitPreviewer(args) => fit(&args),
     }
+}
+
+fn fit(args: &FitPreviewerArgs) -> anyhow::Result<()> {
+    let prompts = match &args.prompts {
+        Some(file) => prompts::read(file)?,
+        None => PREVIEW_PROMPTS.map(str::to_owned).to_vec(),
+    };
+    let folder = ModelFolder::open(&args.folder, UNetSize::lite(args.lite))?;
+    let device = args.device.resolve()?;
+    let kind = args.dtype.resolve(device);
+    let fit = fit_previewer(&folder, &prompts, args.count.into(), kind, device)?;
+    println!(
+        "{}: previews that leave {:.0} % of the pictures' variance",
+        fit.folder.display(),
+        100.0 * fit.unexplained
+    );
+    Ok(())
 }
 
 fn run_component(args: &RunArgs) -> anyhow::Result<()> {
@@ -105,11 +157,16 @@ fn run_component(args: &RunArgs) -> anyhow::Result<()> {
     if let Some(peak) = peak_resident_bytes() {
         println!("peak memory {:.2} GiB", gib(peak));
     }
+    if let Device::Cuda(number) = device
+        && let Some(peak) = peak_device_bytes(number)
+    {
+        println!("peak memory of the device {:.2} GiB", gib(peak));
+    }
     Ok(())
 }
 
 fn check_folder(args: &CheckArgs) -> anyhow::Result<()> {
-    let report = check(&args.folder)?;
+    let report = check(&args.folder, UNetSize::lite(args.lite))?;
     for network in &report.networks {
         print_network(network);
     }
@@ -120,8 +177,16 @@ fn check_folder(args: &CheckArgs) -> anyhow::Result<()> {
         let size = gib(file.bytes);
         println!("{}: {size:.2} GiB, not read", file.path.display());
     }
-    for problem in &report.problems {
-        println!("{problem}");
+    for PlainFile { path, bytes } in &report.texts {
+        println!("{}: {bytes} bytes", path.display());
+    }
+    for said in report.problems.iter().chain(&report.not_needed) {
+        println!("{said}");
+    }
+    let folder = args.folder.display();
+    match &report.served {
+        Ok(model) => println!("{folder} can be served: {model}"),
+        Err(reason) => println!("{folder} cannot be served by itself: {reason}"),
     }
     anyhow::ensure!(report.is_sound(), "the folder is not as it should be");
     Ok(())

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
+use super::prompts;
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
+use predilect_model::data::artwork::Artwork;
 use predilect_model::data::cache::{artwork_dir, cache_dir};
-use predilect_model::device::{DeviceChoice, DtypeChoice, set_threads};
+use predilect_model::data::split::{Split, stable_hash};
+use predilect_model::device::{Device, DeviceChoice, DtypeChoice, set_threads};
 use predilect_model::training::preset::{Preset, StageName};
-use predilect_model::training::{Objective, Outcome, Recipe};
-use predilect_model::weights::ModelFolder;
+use predilect_model::training::{Objective, Outcome, PublishedTraining, Recipe};
+use predilect_model::weights::{ModelFolder, UNetSize};
 
-/// Train one network of the mini, or all of them in order.
+/// Train one network of the mini, or all of them in order; or preference attention of the
+/// published models, where --model is a folder with their repositories.
 ///
 /// Needs the training set (`predilect data build`). Ctrl-C stops at a checkpoint, and the
 /// same command goes on from there; a finished stage writes its weights into the model
@@ -50,6 +54,17 @@ pub(crate) struct TrainArgs {
     /// Simulated people that the preference stage trains on, instead of the preset's.
     #[arg(long)]
     people: Option<usize>,
+    /// Published models only: what the preference stage draws pictures of, one prompt a line
+    /// [default: the training set's labels, where it is there].
+    #[arg(long, value_name = "FILE")]
+    prompts_file: Option<PathBuf>,
+    /// Published models only: where the adapter goes [default: preference_adapter in the model
+    /// folder].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Take the lite networks of published models that have both sizes.
+    #[arg(long, env = "PREDILECT_LITE")]
+    lite: bool,
     /// What the preference stage trains for.
     #[arg(long, value_enum, default_value = "dpo-sft")]
     objective: ObjectiveArg,
@@ -118,6 +133,16 @@ enum ObjectiveArg {
     DpoSft,
 }
 
+impl From<ObjectiveArg> for Objective {
+    fn from(objective: ObjectiveArg) -> Self {
+        match objective {
+            ObjectiveArg::Dpo => Self::Dpo,
+            ObjectiveArg::Sft => Self::Sft,
+            ObjectiveArg::DpoSft => Self::DpoSft,
+        }
+    }
+}
+
 pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
     if let Some(threads) = args.threads {
         set_threads(threads);
@@ -133,11 +158,20 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         eprintln!("\nstopping at a checkpoint; once more to stop at once");
     })
     .context("could not listen for Ctrl-C")?;
+    let folder = args.model.clone();
+    let folder = folder.unwrap_or_else(|| cache_dir().join("models/mini"));
+    if let Ok(published) = ModelFolder::open(&folder, UNetSize::lite(args.lite))
+        && published.hub().is_some()
+    {
+        return train_published(args, published, device, stop);
+    }
+    ensure!(
+        args.prompts_file.is_none() && args.out.is_none() && !args.lite,
+        "--prompts-file, --out and --lite are for published models, and {} has none",
+        folder.display()
+    );
     let recipe = Recipe {
-        model: ModelFolder::new(
-            args.model
-                .unwrap_or_else(|| cache_dir().join("models/mini")),
-        ),
+        model: ModelFolder::new(folder),
         work: args.work.unwrap_or_else(|| cache_dir().join("train")),
         artwork: artwork_dir(),
         preset: match args.preset {
@@ -149,11 +183,7 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         lr: args.lr,
         prompts: args.prompts,
         people: args.people,
-        objective: match args.objective {
-            ObjectiveArg::Dpo => Objective::Dpo,
-            ObjectiveArg::Sft => Objective::Sft,
-            ObjectiveArg::DpoSft => Objective::DpoSft,
-        },
+        objective: args.objective.into(),
         init_from: args.init_from.map(ModelFolder::new),
         freeze_encoder: args.freeze_encoder,
         checkpoint_every: Duration::from_secs(args.checkpoint_every),
@@ -169,4 +199,63 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         eprintln!("{}: done", stage.as_str());
     }
     Ok(())
+}
+
+/// Preference attention for the published models in a folder.
+fn train_published(
+    args: TrainArgs,
+    model: ModelFolder,
+    device: Device,
+    stop: Arc<AtomicBool>,
+) -> anyhow::Result<()> {
+    ensure!(
+        matches!(args.stage, StageArg::Preference),
+        "of published models only preference attention is trained: predilect train preference"
+    );
+    ensure!(
+        args.init_from.is_none() && !args.freeze_encoder,
+        "--init-from and --freeze-encoder are for the mini's stages"
+    );
+    let work = args.work.unwrap_or_else(|| cache_dir().join("train"));
+    let prompts = match &args.prompts_file {
+        Some(file) => prompts::read(file)?,
+        None => artwork_labels()?,
+    };
+    let count = args.prompts.unwrap_or(PUBLISHED_PROMPTS);
+    let prompts = prompts.into_iter().take(count.max(1)).collect();
+    let training = PublishedTraining::new(model, work.join("published"), prompts);
+    let training = PublishedTraining {
+        out: args.out,
+        people: args.people.unwrap_or(training.people),
+        objective: args.objective.into(),
+        minutes: args.minutes.unwrap_or(training.minutes),
+        batch: args.batch.unwrap_or(training.batch),
+        lr: args.lr.unwrap_or(training.lr),
+        checkpoint_every: Duration::from_secs(args.checkpoint_every),
+        seed: args.seed,
+        device,
+        kind: args.dtype.resolve(device),
+        stop,
+        ..training
+    };
+    if training.run()? == Outcome::Finished {
+        eprintln!("preference: done");
+    }
+    Ok(())
+}
+
+/// Prompts that pictures are drawn of where `--prompts` names no other number.
+const PUBLISHED_PROMPTS: usize = 100;
+
+/// The labels of the training set's subjects, far from their neighbours, which show like things.
+fn artwork_labels() -> anyhow::Result<Vec<String>> {
+    let artwork = Artwork::open(&artwork_dir()).context(
+        "there is no training set to take prompts from: name a file of them with --prompts-file",
+    )?;
+    let subjects = artwork.subjects().iter();
+    let train = subjects.filter(|subject| subject.split == Split::Train);
+    let mut labels: Vec<String> = train.map(|subject| subject.label.clone()).collect();
+    labels.sort_by_key(|label| stable_hash(label.as_bytes()));
+    labels.dedup();
+    Ok(labels)
 }

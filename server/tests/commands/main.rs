@@ -6,5 +6,6 @@
 )]
 
 mod model;
+mod published;
 mod support;
 mod train;

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use predilect_model::evaluation::population::Population;
 use predilect_model::evaluation::winrate::{Arm, WinRate, WinRateConfig, win_rates};
 
 use super::{ModelArgs, pairs_to_choose_from, write_report};
+use crate::commands::prompts;
 
 #[derive(Args)]
 pub(super) struct WinrateArgs {
@@ -67,19 +67,7 @@ impl From<ArmArg> for Arm {
 
 pub(super) fn run(args: WinrateArgs) -> anyhow::Result<()> {
     let population = Population::read(&args.users)?;
-    let text = std::fs::read_to_string(&args.prompts)
-        .with_context(|| format!("{}", args.prompts.display()))?;
-    let prompts: Vec<String> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect();
-    ensure!(
-        !prompts.is_empty(),
-        "{} has no prompt: it needs one a line",
-        args.prompts.display()
-    );
+    let prompts = prompts::read(&args.prompts)?;
     let engine = args.model.engine()?;
     let choices = pairs_to_choose_from(&engine, &args.pairs)?;
     let opponents: Vec<Arm> = args.arms.into_iter().map(Arm::from).collect();

@@ -1,0 +1,192 @@
+//! Preference attention for the published models (PPD, arXiv 2501.06655). They are large, trained
+//! already, and come without what the mini's stages have: an artwork set and its latent encoder.
+//! So people choose between the model's own pictures alone, whose latents are those that they were
+//! drawn from.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tch::{Device, Kind, Tensor};
+
+use super::preference::{Objective, Preference, PreferenceParts, makes_tokens};
+use super::preference_people::{EmbeddedPerson, read_choices};
+use super::preference_pool::{PicturePool, PoolSize};
+use super::{Budget, Outcome, TrainError, TrainOptions, export, train};
+use crate::data::split::Split;
+use crate::networks::preference_attention::{PreferenceAttention, PreferenceAttentionConfig};
+use crate::pipeline::Pipeline;
+use crate::preference::embedding::PreferenceEmbedder;
+use crate::weights::{Component, ModelCard, ModelFolder, Params};
+
+/// Pictures of each prompt.
+const PICTURES: usize = 4;
+/// DPO's β; the published ones are 2000 to 5000.
+const BETA: f64 = 2000.0;
+/// People that it is measured on: somebody and their opposite.
+const MEASURED: usize = 2;
+
+/// What a training is told from outside.
+#[derive(Debug, Clone)]
+pub struct PublishedTraining {
+    /// The folder of the published models.
+    pub model: ModelFolder,
+    /// Where the adapter goes; its place in the model's folder where not said.
+    pub out: Option<PathBuf>,
+    /// Where drawn pictures, checkpoints, metrics and sheets go.
+    pub work: PathBuf,
+    /// What pictures are drawn of; at least one.
+    pub prompts: Vec<String>,
+    /// Simulated people to train on.
+    pub people: usize,
+    /// What it trains for.
+    pub objective: Objective,
+    /// Minutes of stepping.
+    pub minutes: f64,
+    /// Pairs a step.
+    pub batch: usize,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Time between checkpoints.
+    pub checkpoint_every: Duration,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Where the networks compute.
+    pub device: Device,
+    /// What the networks compute in; masters and moments are f32 always.
+    pub kind: Kind,
+    /// Ends the run at a checkpoint when set.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl PublishedTraining {
+    /// Hours on a large GPU: a step and learning rate as PPD's for the memory of one device.
+    pub fn new(model: ModelFolder, work: PathBuf, prompts: Vec<String>) -> Self {
+        Self {
+            model,
+            out: None,
+            work,
+            prompts,
+            people: 200,
+            objective: Objective::DpoSft,
+            minutes: 120.0,
+            batch: 4,
+            lr: 1e-5,
+            checkpoint_every: Duration::from_secs(600),
+            seed: 0,
+            device: Device::Cpu,
+            kind: Kind::BFloat16,
+            stop: Arc::default(),
+        }
+    }
+
+    /// Draws pictures, lets people choose, reads their choices, and trains, each continued where
+    /// it was stopped.
+    ///
+    /// # Errors
+    /// When a network is missing, a file cannot be written, or training diverges.
+    pub fn run(&self) -> Result<Outcome, TrainError> {
+        tch::manual_seed(self.seed as i64);
+        let card = self.model.card()?;
+        let mut pipeline = Pipeline::load(&self.model, &card, self.kind, self.device)?;
+        let Some(pool) = self.pool(&pipeline, &card)? else {
+            return Ok(Outcome::Stopped);
+        };
+        let Some([people, held_out]) = self.people(&pool)? else {
+            return Ok(Outcome::Stopped);
+        };
+        let hidden = people[0].hidden.size();
+        let config = PreferenceAttentionConfig {
+            embedding_layers: hidden[0],
+            embedding_dim: hidden[1],
+            // As wide as the prior's other conditions.
+            token_dim: pipeline.prior.config().conditioning_dim,
+        };
+        let params = Params::random(self.seed, self.kind, self.device);
+        let blocks = pipeline.prior.attention_blocks();
+        let adapter = PreferenceAttention::new(&params, config.clone(), blocks)?;
+        pipeline.adapter = Some(adapter);
+        eprintln!(
+            "preference: an adapter of {} parameters, tokens of {}",
+            params.count(),
+            config.token_dim
+        );
+        let mut fixed = params.taken();
+        fixed.retain(|parameter| makes_tokens(&parameter.name));
+        let mut stage = Preference::new(PreferenceParts {
+            pipeline,
+            adapter_params: params,
+            pool,
+            people,
+            held_out,
+            objective: self.objective,
+            beta: BETA,
+            batch: self.batch,
+        })?;
+        stage.whiten_tokens();
+        let Some(mut weights) = train(&mut stage, &self.options())? else {
+            return Ok(Outcome::Stopped);
+        };
+        let shipped = |tensor: Tensor| tensor.to_kind(Kind::BFloat16);
+        weights.extend(fixed.into_iter().map(|p| (p.name, shipped(p.tensor))));
+        let component = Component::PreferenceAdapter;
+        let own = self.model.component(component);
+        let file = format!("{}.safetensors", component.stem());
+        export(self.out.as_ref().unwrap_or(&own), &config, &file, &weights)?;
+        Ok(Outcome::Finished)
+    }
+
+    /// The pictures to choose between; `None` when the run was stopped meanwhile.
+    fn pool(
+        &self,
+        pipeline: &Pipeline,
+        card: &ModelCard,
+    ) -> Result<Option<PicturePool>, TrainError> {
+        let size = PoolSize {
+            prompts: self.prompts.len(),
+            seeds: PICTURES,
+            steps: i64::from(card.default_steps),
+            decoder_steps: i64::from(card.decoder_steps),
+            guidance: f64::from(card.default_guidance),
+        };
+        let weights = self.model.hash_of(|c| Component::DRAWING.contains(&c))?;
+        PicturePool::draw(
+            (pipeline, weights.as_str()),
+            self.prompts.clone(),
+            size,
+            &self.work.join("drawn.safetensors"),
+            &self.stop,
+        )
+    }
+
+    /// People to train on and to measure on; `None` when the run was stopped meanwhile. The
+    /// vision-language model is in memory no longer than it reads.
+    fn people(&self, pool: &PicturePool) -> Result<Option<[Vec<EmbeddedPerson>; 2]>, TrainError> {
+        let embedder = PreferenceEmbedder::load(&self.model, self.kind, self.device)?;
+        let read = |split, count| {
+            let from = (self.seed, split);
+            read_choices(&pool.choices, &embedder, from, count, &self.stop)
+        };
+        let Some(people) = read(Split::Train, self.people)? else {
+            return Ok(None);
+        };
+        let held_out = read(Split::HeldOut, MEASURED)?;
+        Ok(held_out.map(|held_out| [people, held_out]))
+    }
+
+    fn options(&self) -> TrainOptions {
+        TrainOptions {
+            dir: self.work.join("preference"),
+            budget: Budget::Seconds(self.minutes * 60.0),
+            lr: self.lr,
+            warmup: 100,
+            batch: self.batch,
+            seed: self.seed,
+            checkpoint_every: self.checkpoint_every,
+            sample_every: 500,
+            stop: self.stop.clone(),
+            optimizer: Default::default(),
+        }
+    }
+}
