@@ -79,11 +79,19 @@ impl AddedToken {
     }
 }
 
-/// The tokenizer.json of the vocabulary in `dir`, and the ids that its added tokens must have.
+/// A tokenizer as the `tokenizers` crate reads it.
+pub(super) struct Converted {
+    /// The tokenizer.json.
+    pub(super) json: Vec<u8>,
+    /// The ids that its added tokens must have.
+    pub(super) added: Vec<(String, i64)>,
+}
+
+/// The tokenizer of the vocabulary in `dir`.
 ///
 /// # Errors
 /// A file is missing or damaged, or the tokenizer is neither CLIP's nor Qwen2's.
-pub(super) fn read(dir: &Path) -> Result<(Vec<u8>, Vec<(String, i64)>), DataError> {
+pub(super) fn read(dir: &Path) -> Result<Converted, DataError> {
     let vocabulary: BTreeMap<String, u32> = parse(&dir.join(VOCABULARY_FILE))?;
     let settings: Settings = parse(&dir.join("tokenizer_config.json"))?;
     let merges = merges(&dir.join(MERGES_FILE))?;
@@ -160,10 +168,13 @@ pub(super) fn read(dir: &Path) -> Result<(Vec<u8>, Vec<(String, i64)>), DataErro
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": splitters},
         "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
     });
-    let ids = added
-        .into_iter()
-        .map(|(id, token)| (token.content, i64::from(id)));
-    Ok((whole.to_string().into_bytes(), ids.collect()))
+    let ids = added.into_iter();
+    Ok(Converted {
+        json: whole.to_string().into_bytes(),
+        added: ids
+            .map(|(id, token)| (token.content, i64::from(id)))
+            .collect(),
+    })
 }
 
 /// The tokens that are matched before a text is cut into words, by id: those that the settings

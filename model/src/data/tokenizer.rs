@@ -183,10 +183,10 @@ impl Tokenizer {
 
     /// The tokenizer of the vocabulary and merges in `dir`.
     fn from_vocabulary(dir: &Path) -> Result<Self, DataError> {
-        let (json, ids) = slow_tokenizer::read(dir)?;
-        let tokenizer = Self::from_json(&json)?;
+        let converted = slow_tokenizer::read(dir)?;
+        let tokenizer = Self::from_json(&converted.json)?;
         // Tokens are added one after the other, whatever ids the settings give them.
-        for (token, id) in ids {
+        for (token, id) in converted.added {
             if tokenizer.id(&token) != Some(id) {
                 let dir = dir.display();
                 return Err(failed(format!(

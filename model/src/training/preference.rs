@@ -67,6 +67,8 @@ pub(super) struct PreferenceParts {
     pub(super) beta: f64,
     /// Pairs a step.
     pub(super) batch: usize,
+    /// Prompts that everybody's pictures are drawn of when it is measured.
+    pub(super) measured_prompts: usize,
 }
 
 /// Trains preference attention; everything else stays as it is.
@@ -253,13 +255,13 @@ impl Stage for Preference {
     /// A sheet with a row a person: the same prompts and seeds without and with preference. All
     /// people are held out, and each is followed by the opposite.
     fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError> {
-        const COLUMNS: usize = 8;
         let parts = &self.parts;
+        let columns = parts.measured_prompts;
         let pipeline = &parts.pipeline;
         let no_text = Rc::new(pipeline.encode_texts(&[""])?);
         let mut noise = Noise::new(11);
         let all = parts.pool.choices.prompts();
-        let prompts: Vec<Rc<TextCondition>> = (0..COLUMNS)
+        let prompts: Vec<Rc<TextCondition>> = (0..columns)
             .map(|_| {
                 Ok(Rc::new(
                     pipeline.encode_texts(&[&all[noise.below(all.len())]])?,
@@ -297,9 +299,9 @@ impl Stage for Preference {
             over_opposite += likes_better(who, own, &rows[i ^ 1]);
         }
         let sheet: Vec<RgbImage> = base.into_iter().chain(rows.into_iter().flatten()).collect();
-        let drawn = (sheet.len() - COLUMNS).max(1) as f64;
+        let drawn = (sheet.len() - columns).max(1) as f64;
         let path = dir.join(format!("sheet-{step:06}.png"));
-        write_sheet(&path, &sheet, COLUMNS as u32)?;
+        write_sheet(&path, &sheet, columns as u32)?;
         Ok(vec![
             ("wins_over_base", over_base as f64 / drawn),
             ("wins_over_opposite", over_opposite as f64 / drawn),

@@ -26,6 +26,8 @@ const PICTURES: usize = 4;
 const BETA: f64 = 2000.0;
 /// People that it is measured on: somebody and their opposite.
 const MEASURED: usize = 2;
+/// Prompts that it is measured on: a picture takes seconds.
+const MEASURED_PROMPTS: usize = 4;
 
 /// What a training is told from outside.
 #[derive(Debug, Clone)]
@@ -123,6 +125,7 @@ impl PublishedTraining {
             objective: self.objective,
             beta: BETA,
             batch: self.batch,
+            measured_prompts: MEASURED_PROMPTS,
         })?;
         stage.whiten_tokens();
         let Some(mut weights) = train(&mut stage, &self.options())? else {

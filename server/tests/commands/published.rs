@@ -12,7 +12,7 @@ use predilect_model::weights::Checkpoint;
 
 use crate::support::{Workplace, words};
 
-/// A place with a copy of the repositories in the folder `model`.
+/// A place with a copy of the repositories in the folder `model`, which draws pictures of 96 pixels.
 fn published() -> Workplace {
     let place = Workplace::empty();
     let case = "../tests/parity/fixtures/pipeline/official_proportions/model";
@@ -20,6 +20,10 @@ fn published() -> Workplace {
         &Path::new(env!("CARGO_MANIFEST_DIR")).join(case),
         &place.path("model"),
     );
+    let index = place.path("model/stable-cascade/model_index.json");
+    let text = std::fs::read_to_string(&index).unwrap();
+    assert!(text.contains("10.67"));
+    std::fs::write(index, text.replace("10.67", "2.0")).unwrap();
     place
 }
 

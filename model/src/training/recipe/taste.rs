@@ -78,6 +78,7 @@ impl Recipe {
             objective: self.objective,
             beta: preset::DPO_BETA,
             batch: settings.batch,
+            measured_prompts: 8,
         })?;
         if self.start_of(component).is_none() {
             stage.whiten_tokens();
