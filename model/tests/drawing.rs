@@ -71,6 +71,7 @@ fn job(seeds: &[u64]) -> GenerateJob {
         guidance: 3.0,
         taste: Taste::Base,
         strength: 1.0,
+        tells_steps: true,
         cancel: CancelToken::default(),
     }
 }
@@ -259,6 +260,23 @@ fn a_job_reports_every_step_and_ends_once() {
         .count();
     assert_eq!(ends, 1);
     assert!(matches!(events.last(), Some(GenerateEvent::Done)));
+}
+
+#[test]
+fn a_job_that_does_not_ask_for_its_steps_draws_the_same_and_tells_none() {
+    let dir = tempfile::tempdir().unwrap();
+    model(dir.path(), true);
+    let engine = engine(dir.path());
+    let quiet = GenerateJob {
+        tells_steps: false,
+        ..job(&[1])
+    };
+    let events = events(&engine, quiet.clone());
+    assert!(matches!(
+        events[..],
+        [GenerateEvent::Image { .. }, GenerateEvent::Done]
+    ));
+    assert_eq!(pictures(&engine, quiet), pictures(&engine, job(&[1])));
 }
 
 #[test]

@@ -126,6 +126,7 @@ fn the_pairs_were_drawn_by_the_model_that_ships_and_it_draws() {
         guidance: info.default_guidance,
         taste: Taste::Base,
         strength: 0.0,
+        tells_steps: false,
         cancel: CancelToken::default(),
     };
     let send = move |event| drop(sender.send(event));

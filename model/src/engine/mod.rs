@@ -143,6 +143,9 @@ pub struct GenerateJob {
     pub taste: Taste,
     /// Strength of the preference, 0 = off.
     pub strength: f32,
+    /// Whether each step is told, with a preview. At the decoder's steps a preview costs as much
+    /// as the last stage of a picture.
+    pub tells_steps: bool,
     /// Ends the job before its next step.
     pub cancel: CancelToken,
 }

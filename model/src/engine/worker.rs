@@ -283,7 +283,7 @@ impl Worker {
         for active in &mut self.active {
             for picture in &mut active.pictures {
                 let drawing = &picture.drawing;
-                if drawing.step() == picture.told {
+                if !active.job.tells_steps || drawing.step() == picture.told {
                     continue;
                 }
                 picture.told = drawing.step();

@@ -16,6 +16,7 @@ use super::population::{Person, Population};
 use crate::data::artwork::Artwork;
 use crate::data::split::stable_hash;
 use crate::engine::{Engine, Taste};
+use crate::preference::conversation::PAIRS;
 use crate::preference::embedding::PreferenceEmbedding;
 
 /// What is blended, and what is drawn.
@@ -178,7 +179,7 @@ fn read(
 ) -> Result<PreferenceEmbedding, EvaluationError> {
     let key = format!("{} {} choices", config.seed, person.number());
     let mut rng = ChaCha8Rng::seed_from_u64(stable_hash(key.as_bytes()));
-    let chosen = config.choices.choices(person, &mut rng);
+    let chosen = config.choices.choices(person, PAIRS, &mut rng);
     let pairs = chosen.iter().map(|choice| config.choices.pair(choice));
     embed(engine, pairs.collect())
 }

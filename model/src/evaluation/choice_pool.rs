@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::axes::{AxisValues, farthest, measure};
 use super::population::{Choice, Person};
-use crate::preference::conversation::{PAIRS, PreferencePair};
+use crate::preference::conversation::PreferencePair;
 use crate::preference::pair_bank::{PairBank, PairBankError, Side};
 
 /// Pictures in blocks of one prompt each.
@@ -100,27 +100,40 @@ impl ChoicePool {
         &self.axes[picture]
     }
 
-    /// Shows a person pairs as a bank has them, until one does not end in a tie.
-    pub fn choose(&self, person: &Person, rng: &mut ChaCha8Rng) -> Chosen {
+    /// Shows a person pairs as a bank has them until `count` of them did not end in a tie; none
+    /// comes again before all were shown. A larger count begins with the same choices.
+    pub fn choices(&self, person: &Person, count: usize, rng: &mut ChaCha8Rng) -> Vec<Chosen> {
+        let mut unseen: Vec<usize> = Vec::new();
+        let mut choices = Vec::with_capacity(count);
         // It ends: nobody calls all near pairs equal.
-        loop {
-            let prompt = rng.random_range(0..self.prompts.len());
-            let (mut left, mut right) = self.pairs[prompt];
-            if rng.random_bool(0.5) {
-                (left, right) = (right, left);
+        while choices.len() < count {
+            if unseen.is_empty() {
+                unseen.extend(0..self.prompts.len());
             }
-            let choice = person.choose_measured(&self.axes[left], &self.axes[right], rng);
-            let (preferred, rejected) = match choice {
-                Choice::Left => (left, right),
-                Choice::Right => (right, left),
-                Choice::Tie => continue,
-            };
-            return Chosen {
-                prompt,
-                preferred,
-                rejected,
-            };
+            let prompt = unseen.swap_remove(rng.random_range(0..unseen.len()));
+            choices.extend(self.choose(person, prompt, rng));
         }
+        choices
+    }
+
+    /// What a person prefers of a prompt's pair, each picture on either side by chance; none in a
+    /// tie.
+    fn choose(&self, person: &Person, prompt: usize, rng: &mut ChaCha8Rng) -> Option<Chosen> {
+        let (mut left, mut right) = self.pairs[prompt];
+        if rng.random_bool(0.5) {
+            (left, right) = (right, left);
+        }
+        let choice = person.choose_measured(&self.axes[left], &self.axes[right], rng);
+        let (preferred, rejected) = match choice {
+            Choice::Left => (left, right),
+            Choice::Right => (right, left),
+            Choice::Tie => return None,
+        };
+        Some(Chosen {
+            prompt,
+            preferred,
+            rejected,
+        })
     }
 
     /// The pictures of a prompt that a person likes best and least, each found by choosing between
@@ -148,11 +161,6 @@ impl ChoicePool {
             preferred,
             rejected: shown[worst],
         }
-    }
-
-    /// The four counted choices that make an embedding.
-    pub fn choices(&self, person: &Person, rng: &mut ChaCha8Rng) -> [Chosen; PAIRS] {
-        std::array::from_fn(|_| self.choose(person, rng))
     }
 
     /// A choice as the vision-language model is shown it.
@@ -203,13 +211,23 @@ mod tests {
             assert_eq!(chosen.preferred, of_prompt.end - 1);
             assert_eq!(chosen.rejected, of_prompt.start);
             seen[chosen.prompt] = true;
-            let shown = pool.choose(&bright(), &mut rng);
-            assert_eq!(
-                shown.preferred - shown.rejected,
-                4,
-                "those that differ most"
-            );
         }
         assert_eq!(seen, [true; 2]);
+    }
+
+    #[test]
+    fn pairs_differ_most_and_come_again_when_all_were_shown() {
+        let prompts = ["a dog", "a cat", "an owl"].map(str::to_owned);
+        let pool = prompts.map(|prompt| ChoicePool::new(vec![prompt], greys(5)));
+        let pool = pool.into_iter().reduce(ChoicePool::join).unwrap();
+        let choices = |count| pool.choices(&bright(), count, &mut ChaCha8Rng::seed_from_u64(1));
+        let six = choices(6);
+        assert!(six.iter().all(|c| c.preferred - c.rejected == 4));
+        for round in six.chunks(3) {
+            let mut shown: Vec<usize> = round.iter().map(|c| c.prompt).collect();
+            shown.sort_unstable();
+            assert_eq!(shown, [0, 1, 2]);
+        }
+        assert_eq!(choices(2), six[..2]);
     }
 }

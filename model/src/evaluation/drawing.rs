@@ -99,6 +99,7 @@ pub fn draw(
             guidance: info.default_guidance,
             taste: request.taste,
             strength: 1.0,
+            tells_steps: false,
             cancel: CancelToken::default(),
         };
         let sender = sender.clone();
@@ -130,7 +131,7 @@ pub fn draw(
         .collect())
 }
 
-/// Reads four choices into an embedding.
+/// Reads choices into an embedding.
 ///
 /// # Errors
 /// When the engine has stopped or cannot read the pairs.

@@ -13,7 +13,7 @@ use super::population::Person;
 use super::taste;
 use crate::data::split::Split;
 use crate::engine::{Engine, Taste};
-use crate::preference::conversation::PreferencePair;
+use crate::preference::conversation::{PAIRS, PreferencePair};
 
 /// Set apart from the seeds that the bank's pictures were drawn from.
 const TEST_SEED: u64 = 1_000_000;
@@ -75,8 +75,11 @@ pub fn mirror(
     let (mut results, mut sheet) = (Vec::new(), Vec::new());
     for person in people {
         let mut rng = ChaCha8Rng::seed_from_u64(size.seed ^ person.number());
-        let choices = pool.choices(&person, &mut rng);
-        let values = choices.map(|c| (*pool.axes(c.preferred), *pool.axes(c.rejected)));
+        let choices = pool.choices(&person, PAIRS, &mut rng);
+        let values: Vec<_> = choices
+            .iter()
+            .map(|c| (*pool.axes(c.preferred), *pool.axes(c.rejected)))
+            .collect();
         let (axis, evidence) = taste::ranked(&values)[0];
         let pairs: Vec<_> = choices.iter().map(|c| pool.pair(c)).collect();
         let reversed = pairs.iter().map(PreferencePair::reversed).collect();

@@ -1,4 +1,4 @@
-//! Win rates: does a person whose taste was read from four choices like what is drawn for them
+//! Win rates: does a person whose taste was read from a few choices like what is drawn for them
 //! better than what the base model draws, what is drawn for everybody, and what is drawn for
 //! somebody else?
 //!
@@ -20,7 +20,6 @@ use super::population::{Choice, Person, Population};
 use crate::data::split::stable_hash;
 use crate::engine::{Engine, Taste};
 use crate::preference::conversation::PAIRS;
-use crate::preference::embedding::PreferenceEmbedding;
 
 /// Pictures of each prompt that the ceilings' picks are compared with, in turn.
 const RIVALS: u64 = 8;
@@ -31,7 +30,7 @@ const CANDIDATE_SEED: u64 = 1 << 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arm {
-    /// For the person, from their four choices.
+    /// For the person, from their choices.
     Personalised,
     /// For nobody: the base model.
     Base,
@@ -66,6 +65,8 @@ pub struct WinRateConfig<'a> {
     pub prompts: &'a [String],
     /// What the personalised pictures are compared with.
     pub opponents: &'a [Arm],
+    /// Choices that each person's taste is read from, one or more.
+    pub pairs_per_user: usize,
     /// Decides each person's choices and every picture's seed.
     pub seed: u64,
     /// Pictures of each prompt that the ceilings pick from; without, there are no ceilings.
@@ -129,7 +130,7 @@ pub struct Ceilings {
     pub best_of: usize,
     /// Knowing the person.
     pub oracle: WinRate,
-    /// Knowing the same four answers, and how people are.
+    /// Knowing the same answers, and how people are.
     pub bayes: WinRate,
 }
 
@@ -140,6 +141,8 @@ pub struct WinRateReport {
     pub population: String,
     /// Its size.
     pub people: usize,
+    /// Choices that each person's taste was read from.
+    pub pairs_per_user: usize,
     /// SHA-256 of the model's weights.
     pub model: String,
     /// By the person's own, noiseless utility.
@@ -153,7 +156,7 @@ pub struct WinRateReport {
     pub comparisons: Vec<Comparison>,
 }
 
-/// Reads every person's taste from four choices, draws all arms and compares them.
+/// Reads every person's taste from their choices, draws all arms and compares them.
 ///
 /// # Errors
 /// When the population has fewer than two people, drawing or reading choices fails, or a
@@ -167,23 +170,22 @@ pub fn win_rates(
     if people.len() < 2 {
         return Err(EvaluationError::TooFewPeople(people.len()));
     }
-    let chosen: Vec<[Chosen; PAIRS]> = people
+    let chosen: Vec<Vec<Chosen>> = people
         .iter()
         .map(|person| {
             let mut rng = stream(config.seed, person, "choices");
-            config.choices.choices(person, &mut rng)
+            let count = config.pairs_per_user;
+            config.choices.choices(person, count, &mut rng)
         })
         .collect();
-    let tastes: Vec<PreferenceEmbedding> = chosen
+    let tastes: Vec<Taste> = chosen
         .iter()
-        .map(|chosen| {
-            let pairs = chosen.iter().map(|c| config.choices.pair(c)).collect();
-            embed(engine, pairs)
-        })
+        .map(|chosen| read(engine, config.choices, chosen))
         .collect::<Result<_, _>>()?;
+    let others = somebody_else(people.len(), config.seed);
     let mut comparisons = Vec::with_capacity(people.len() * config.prompts.len());
     for (i, person) in people.iter().enumerate() {
-        let another = &tastes[(i + 1) % people.len()];
+        let another = &tastes[others[i]];
         comparisons.extend(compare(engine, config, person, &tastes[i], another)?);
         progress(i + 1);
     }
@@ -195,13 +197,34 @@ pub fn win_rates(
     Ok(report(config, model, comparisons, ceilings))
 }
 
+/// The taste that choices speak of, four to an embedding, the embeddings blended evenly as those of
+/// a profile's sets are.
+fn read(engine: &Engine, pool: &ChoicePool, chosen: &[Chosen]) -> Result<Taste, EvaluationError> {
+    let sets = chosen.chunks(PAIRS).map(|set| {
+        let pairs = set.iter().map(|choice| pool.pair(choice)).collect();
+        Ok((embed(engine, pairs)?, 1.0))
+    });
+    Ok(Taste::Blend(sets.collect::<Result<_, EvaluationError>>()?))
+}
+
+/// For each of `count` people another one, everybody once: a random cycle through all (Sattolo,
+/// 1986).
+fn somebody_else(count: usize, seed: u64) -> Vec<usize> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut others: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        others.swap(last, rng.random_range(0..last));
+    }
+    others
+}
+
 /// Draws candidates of every prompt and picks among them for every person. The rivals are other
 /// pictures of the base model, so that picking at random would win half.
 fn ceilings(
     engine: &Engine,
     config: &WinRateConfig,
     best_of: usize,
-    chosen: &[[Chosen; PAIRS]],
+    chosen: &[Vec<Chosen>],
 ) -> Result<Ceilings, EvaluationError> {
     let seeds = (0..best_of as u64 + RIVALS).map(|i| CANDIDATE_SEED + i);
     let requests = config.prompts.iter().map(|prompt| Request {
@@ -249,8 +272,8 @@ fn compare(
     engine: &Engine,
     config: &WinRateConfig,
     person: &Person,
-    own: &PreferenceEmbedding,
-    another: &PreferenceEmbedding,
+    own: &Taste,
+    another: &Taste,
 ) -> Result<Vec<Comparison>, EvaluationError> {
     let seeds: Vec<u64> = config
         .prompts
@@ -259,10 +282,10 @@ fn compare(
         .collect();
     let arms: Vec<Arm> = [&[Arm::Personalised], config.opponents].concat();
     let taste = |arm: &Arm| match arm {
-        Arm::Personalised => Taste::Blend(vec![(own.clone(), 1.0)]),
+        Arm::Personalised => own.clone(),
         Arm::Base => Taste::Base,
         Arm::Population => Taste::Population,
-        Arm::Mismatched => Taste::Blend(vec![(another.clone(), 1.0)]),
+        Arm::Mismatched => another.clone(),
     };
     let mut requests = Vec::with_capacity(seeds.len() * arms.len());
     for (prompt, &seed) in config.prompts.iter().zip(&seeds) {
@@ -362,6 +385,7 @@ fn report(
     WinRateReport {
         population: config.population.name.clone(),
         people: config.population.people.len(),
+        pairs_per_user: config.pairs_per_user,
         model,
         by_utility,
         by_answers,
@@ -413,6 +437,18 @@ mod tests {
         let by_person = rate.by_person.unwrap();
         assert!(by_person.low >= 0.5 - 1e-12, "{by_person:?}");
         assert!((by_person.high - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn everybody_stands_in_for_somebody_else_once() {
+        for count in [2, 3, 17] {
+            let others = somebody_else(count, 5);
+            assert!(others.iter().enumerate().all(|(i, &other)| i != other));
+            let mut all = others.clone();
+            all.sort_unstable();
+            assert_eq!(all, (0..count).collect::<Vec<_>>());
+        }
+        assert_ne!(somebody_else(17, 5), somebody_else(17, 6));
     }
 
     #[test]

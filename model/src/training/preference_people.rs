@@ -9,7 +9,7 @@ use crate::data::split::Split;
 use crate::diffusion::Noise;
 use crate::evaluation::choice_pool::ChoicePool;
 use crate::evaluation::population::Person;
-use crate::preference::conversation::PreferencePair;
+use crate::preference::conversation::{PAIRS, PreferencePair};
 use crate::preference::embedding::PreferenceEmbedder;
 
 /// Conversations that are read together.
@@ -49,12 +49,11 @@ pub(super) fn read_choices(
         }
         for person in block {
             let mut noise = Noise::stream(seed, person.number());
-            let pairs = choices
-                .choices(person, noise.rng())
-                .map(|choice| choices.pair(&choice));
-            let reversed = pairs.each_ref().map(PreferencePair::reversed);
+            let chosen = choices.choices(person, PAIRS, noise.rng());
+            let pairs: Vec<PreferencePair> = chosen.iter().map(|c| choices.pair(c)).collect();
+            let reversed = pairs.iter().map(PreferencePair::reversed).collect();
             people.extend([person.clone(), person.opposite()]);
-            answers.extend([pairs.to_vec(), reversed.to_vec()]);
+            answers.extend([pairs, reversed]);
         }
         let embeddings = embedder.embed_all(&answers)?;
         answers.clear();

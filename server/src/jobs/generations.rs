@@ -164,6 +164,7 @@ async fn draw(
         guidance: generation.guidance,
         taste: Taste::Blend(preferences(app, claimed).await?),
         strength: generation.strength,
+        tells_steps: true,
         cancel: token.clone(),
     };
     // The engine's thread only hands events over; a receiver that is gone has lost interest.

@@ -211,6 +211,7 @@ fn preference_attention_of_a_published_model_is_trained_and_draws() {
             guidance: 4.0,
             taste,
             strength: 3.0,
+            tells_steps: false,
             cancel: CancelToken::default(),
         };
         let on_event = Box::new(move |event| sender.send(event).unwrap());

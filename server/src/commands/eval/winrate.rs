@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use predilect_model::evaluation::population::Population;
 use predilect_model::evaluation::winrate::{Arm, WinRate, WinRateConfig, win_rates};
@@ -22,19 +23,23 @@ pub(super) struct WinrateArgs {
     /// The bank that they choose from; it has to be drawn by this model
     #[arg(long, value_name = "FOLDER", default_value = "assets/pairs")]
     pairs: PathBuf,
-    /// What to compare with the personalised pictures
+    /// Choices that each person's taste is read from: four to an embedding, and the embeddings of
+    /// more than four blended evenly
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pairs_per_user: u16,
+    /// What to draw; personalised is always among them, and compared with the others
     #[arg(
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "base,population,mismatched"
+        default_value = "personalised,base,population,mismatched"
     )]
     arms: Vec<ArmArg>,
     /// Which pairs people see, and every picture's seed
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Also say how much there is to win: what would be won by picking among this many pictures
-    /// of the base model, knowing the person or the same four answers (64 is usual)
+    /// of the base model, knowing the person or the same answers (64 is usual)
     #[arg(long, value_name = "PICTURES", value_parser = clap::value_parser!(u16).range(1..))]
     best_of: Option<u16>,
     /// Keep every picture here, with a manifest
@@ -47,6 +52,8 @@ pub(super) struct WinrateArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ArmArg {
+    /// What is drawn for the person.
+    Personalised,
     /// What is drawn without any taste.
     Base,
     /// What is drawn for everybody at once.
@@ -58,6 +65,7 @@ enum ArmArg {
 impl From<ArmArg> for Arm {
     fn from(arm: ArmArg) -> Self {
         match arm {
+            ArmArg::Personalised => Self::Personalised,
             ArmArg::Base => Self::Base,
             ArmArg::Population => Self::Population,
             ArmArg::Mismatched => Self::Mismatched,
@@ -68,14 +76,20 @@ impl From<ArmArg> for Arm {
 pub(super) fn run(args: WinrateArgs) -> anyhow::Result<()> {
     let population = Population::read(&args.users)?;
     let prompts = prompts::read(&args.prompts)?;
+    let mut opponents: Vec<Arm> = args.arms.into_iter().map(Arm::from).collect();
+    opponents.retain(|arm| *arm != Arm::Personalised);
+    ensure!(
+        !opponents.is_empty(),
+        "--arms needs one besides personalised to compare it with: base, population or mismatched"
+    );
     let engine = args.model.engine()?;
     let choices = pairs_to_choose_from(&engine, &args.pairs)?;
-    let opponents: Vec<Arm> = args.arms.into_iter().map(Arm::from).collect();
     let config = WinRateConfig {
         population: &population,
         choices: &choices,
         prompts: &prompts,
         opponents: &opponents,
+        pairs_per_user: args.pairs_per_user.into(),
         seed: args.seed,
         best_of: args.best_of.map(usize::from),
         save: args.save.as_deref(),
@@ -110,7 +124,7 @@ pub(super) fn run(args: WinrateArgs) -> anyhow::Result<()> {
             ceilings.best_of
         );
         println!("  knowing the person        {}", in_words(&ceilings.oracle));
-        println!("  knowing the four answers  {}", in_words(&ceilings.bayes));
+        println!("  knowing the same answers  {}", in_words(&ceilings.bayes));
     }
     Ok(())
 }
