@@ -32,6 +32,11 @@ thread_local! {
 /// # Errors
 /// What libtorch refused.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
+    catch_panic(work).map_err(|message| explain(&message))
+}
+
+/// Runs `work`; a panic in it is its message, and nothing is printed of it.
+pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let told = take_hook();
@@ -44,7 +49,7 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
     let outer = CAUGHT.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(work));
     CAUGHT.set(outer);
-    outcome.map_err(|payload| explain(message(payload.as_ref())))
+    outcome.map_err(|payload| message(payload.as_ref()).to_owned())
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {
