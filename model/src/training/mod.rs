@@ -1,7 +1,9 @@
 //! Training: a stage says what one step is; the trainer does all else.
 
+mod blocks;
 mod captioned_latents;
 mod clip;
+mod identity;
 mod judge;
 mod optimizer;
 mod pictures;
@@ -20,6 +22,7 @@ mod trainer;
 mod vlm;
 mod whitening;
 
+pub use identity::{Identity, Settings};
 pub use optimizer::{Optimizer, OptimizerOptions};
 pub use pictures::{
     PictureBank, Row, bytes_to_tensor, pictures_to_tensor, tensor_to_pictures, write_sheet,

@@ -17,7 +17,8 @@ use predilect_model::weights::ModelFolder;
 ///
 /// Needs the training set (`predilect data build`). Ctrl-C stops at a checkpoint, and the
 /// same command goes on from there; a finished stage writes its weights into the model
-/// folder, where the next stages find them.
+/// folder, where the next stages find them. From one run to the next --minutes, --budget,
+/// --batch and --lr may change; whatever else is another training, and needs another --work.
 #[derive(Args)]
 pub(crate) struct TrainArgs {
     /// What to train; `all` is the order in which the help lists them.
@@ -32,24 +33,30 @@ pub(crate) struct TrainArgs {
     /// Where checkpoints, metrics.jsonl and sample sheets go [default: train in the cache folder].
     #[arg(long, value_name = "DIR")]
     work: Option<PathBuf>,
-    /// Start from the weights of this model folder (fresh optimizer, short warm-up).
+    /// Start from the weights of this model folder (fresh optimizer, short warm-up); a network
+    /// that it lacks starts from the seed, and each says which.
     #[arg(long, value_name = "DIR")]
     init_from: Option<PathBuf>,
-    /// Minutes of stepping, instead of the preset's.
-    #[arg(long)]
+    /// Minutes of stepping of each stage, instead of the preset's.
+    #[arg(long, value_parser = positive)]
     minutes: Option<f64>,
+    /// Minutes of stepping of all stages together: each has the share of them that the preset
+    /// gives it, and one stage by itself has its share, too. What is done before the first step
+    /// (encoding the artwork, drawing pictures, reading choices) comes on top.
+    #[arg(long, value_name = "MINUTES", value_parser = positive, conflicts_with = "minutes")]
+    budget: Option<f64>,
     /// Samples a step, instead of the preset's.
-    #[arg(long)]
-    batch: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
     /// Peak learning rate, instead of the preset's.
-    #[arg(long)]
+    #[arg(long, value_parser = positive)]
     lr: Option<f64>,
-    /// Prompts that the preference stage draws pictures for, instead of the preset's.
-    #[arg(long)]
-    prompts: Option<usize>,
+    /// Prompts that the vlm and preference stages draw pictures for, instead of the preset's.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    prompts: Option<u32>,
     /// Simulated people that the preference stage trains on, instead of the preset's.
-    #[arg(long)]
-    people: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    people: Option<u32>,
     /// What the preference stage trains for.
     #[arg(long, value_enum, default_value = "dpo-sft")]
     objective: ObjectiveArg,
@@ -63,7 +70,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// CPU threads [default: all cores].
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     threads: Option<i32>,
     /// Where to compute: auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "auto")]
@@ -118,6 +125,14 @@ enum ObjectiveArg {
     DpoSft,
 }
 
+/// A number above zero.
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("a number above zero is needed".into()),
+    }
+}
+
 pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
     if let Some(threads) = args.threads {
         set_threads(threads);
@@ -145,10 +160,11 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
             PresetArg::Gpu => Preset::Gpu,
         },
         minutes: args.minutes,
-        batch: args.batch,
+        budget: args.budget,
+        batch: args.batch.map(|batch| batch as usize),
         lr: args.lr,
-        prompts: args.prompts,
-        people: args.people,
+        prompts: args.prompts.map(|prompts| prompts as usize),
+        people: args.people.map(|people| people as usize),
         objective: match args.objective {
             ObjectiveArg::Dpo => Objective::Dpo,
             ObjectiveArg::Sft => Objective::Sft,
@@ -163,10 +179,12 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         stop,
     };
     for stage in args.stage.stages() {
-        if recipe.run(stage)? == Outcome::Stopped {
-            break;
-        }
-        eprintln!("{}: done", stage.as_str());
+        let end = match recipe.run(stage)? {
+            Outcome::Stopped => break,
+            Outcome::Finished => "done",
+            Outcome::FinishedBefore => "finished before, left as it is",
+        };
+        eprintln!("{}: {end}", stage.as_str());
     }
     Ok(())
 }
