@@ -34,6 +34,16 @@ thread_local! {
 /// # Errors
 /// What libtorch refused.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
+    let outcome = catch_panic(work).map_err(|message| explain(&message));
+    if matches!(outcome, Err(Refusal::Memory)) {
+        // What was taken before it ran out is in pieces of sizes that may never be asked for again.
+        shim::empty_cache();
+    }
+    outcome
+}
+
+/// Runs `work`; a panic in it is its message, and nothing is printed of it.
+pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let told = take_hook();
@@ -46,12 +56,7 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
     let outer = CAUGHT.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(work));
     CAUGHT.set(outer);
-    let outcome = outcome.map_err(|payload| explain(message(payload.as_ref())));
-    if matches!(outcome, Err(Refusal::Memory)) {
-        // What was taken before it ran out is in pieces of sizes that may never be asked for again.
-        shim::empty_cache();
-    }
-    outcome
+    outcome.map_err(|payload| message(payload.as_ref()).to_owned())
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use predilect_model::training::{
-    Budget, Metrics, OptimizerOptions, Stage, StepContext, TrainError, TrainOptions, train,
+    Budget, Identity, Metrics, OptimizerOptions, Settings, Stage, StepContext, TrainError,
+    TrainOptions, train,
 };
 use predilect_model::weights::{Init, Parameter, Params};
 use tch::{Device, Kind, Tensor};
@@ -22,6 +23,7 @@ static GENERATOR: Mutex<()> = Mutex::new(());
 struct Regression {
     params: Params,
     weight: Tensor,
+    fixed: Tensor,
     stop_at: Option<(u64, Arc<AtomicBool>)>,
 }
 
@@ -32,6 +34,7 @@ impl Regression {
         Self {
             params,
             weight,
+            fixed: Tensor::zeros([2], (kind, Device::Cpu)),
             stop_at,
         }
     }
@@ -44,6 +47,14 @@ impl Stage for Regression {
 
     fn parameters(&self) -> Vec<Parameter> {
         self.params.taken()
+    }
+
+    fn fixed(&self) -> Vec<Parameter> {
+        vec![Parameter {
+            name: "fixed".into(),
+            tensor: self.fixed.shallow_clone(),
+            trainable: false,
+        }]
     }
 
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
@@ -79,6 +90,7 @@ fn options(dir: &Path, stop: Arc<AtomicBool>) -> TrainOptions {
         warmup: 10,
         batch: 8,
         seed: 1,
+        identity: Identity::default(),
         checkpoint_every: Duration::from_secs(3600),
         sample_every: 400,
         stop,
@@ -131,7 +143,7 @@ fn a_checkpoint_of_another_network_is_refused() {
     struct Other(Params);
     impl Stage for Other {
         fn name(&self) -> &'static str {
-            "other"
+            "regression"
         }
         fn parameters(&self) -> Vec<Parameter> {
             self.0.taken()
@@ -147,4 +159,92 @@ fn a_checkpoint_of_another_network_is_refused() {
     let _ = params.tensor("weight", &[5, 5], Init::FanIn).unwrap();
     let error = train(&mut Other(params), &options(dir.path(), Arc::default())).unwrap_err();
     assert!(error.to_string().contains("has shape [4, 4]"), "{error}");
+}
+
+/// Trains to a third and stops there.
+fn stopped(dir: &Path, options: &TrainOptions, fixed: f64) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut stage = Regression::new(Kind::Float, Some((133, stop.clone())));
+    stage.fixed += fixed;
+    let options = TrainOptions {
+        dir: dir.into(),
+        stop,
+        ..options.clone()
+    };
+    assert!(train(&mut stage, &options).unwrap().is_none());
+}
+
+fn settings(name: &str, value: &str) -> Settings {
+    [(name.to_owned(), value.to_owned())].into()
+}
+
+#[test]
+fn what_is_not_trained_is_as_it_was_at_the_start_of_a_continued_training() {
+    let _turn = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(dir.path(), Arc::default());
+    stopped(dir.path(), &options, 3.0);
+    let mut stage = Regression::new(Kind::Float, None);
+    let weights = train(&mut stage, &options).unwrap().unwrap();
+    let (_, fixed) = weights.iter().find(|(name, _)| name == "fixed").unwrap();
+    assert_eq!(
+        fixed,
+        &Tensor::from_slice(&[3.0f32; 2]).to_kind(Kind::BFloat16)
+    );
+    assert_eq!(stage.fixed, Tensor::from_slice(&[3.0f32; 2]));
+}
+
+#[test]
+fn a_checkpoint_of_another_training_is_refused_and_says_in_what() {
+    let _turn = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path(), Arc::default());
+    options.identity.origin = settings("--seed", "1");
+    stopped(dir.path(), &options, 0.0);
+
+    let mut other = options.clone();
+    other.identity.origin = settings("--seed", "2");
+    let error = train(&mut Regression::new(Kind::Float, None), &other).unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains("--seed was 1 and is 2"), "{told}");
+    assert!(told.contains("--work") && !told.contains('\n'), "{told}");
+
+    struct Renamed(Regression);
+    impl Stage for Renamed {
+        fn name(&self) -> &'static str {
+            "renamed"
+        }
+        fn parameters(&self) -> Vec<Parameter> {
+            self.0.parameters()
+        }
+        fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {
+            self.0.loss(context)
+        }
+        fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError> {
+            self.0.evaluate(dir, step)
+        }
+    }
+    let mut renamed = Renamed(Regression::new(Kind::Float, None));
+    let told = train(&mut renamed, &options).unwrap_err().to_string();
+    assert!(told.contains("regression"), "{told}");
+}
+
+#[test]
+fn the_pace_may_change_while_a_training_lasts_and_not_after() {
+    let _turn = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path(), Arc::default());
+    options.identity.pace = settings("--lr", "0.05");
+    stopped(dir.path(), &options, 0.0);
+    options.lr = 0.02;
+    options.identity.pace = settings("--lr", "0.02");
+    let run = |options: &TrainOptions| train(&mut Regression::new(Kind::Float, None), options);
+    assert!(run(&options).unwrap().is_some());
+    assert!(
+        run(&options).unwrap().is_some(),
+        "the result is still there"
+    );
+    options.identity.pace = settings("--lr", "0.01");
+    let told = run(&options).unwrap_err().to_string();
+    assert!(told.contains("--lr was 0.02 and is 0.01"), "{told}");
 }

@@ -1,5 +1,6 @@
 //! Building the artwork set: fetch, join, render, write, rename into place.
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::artwork::{Artwork, ArtworkWriter, PictureRef, Style, Subject};
@@ -7,7 +8,7 @@ use super::join::{self, Drawing, JoinedStyle};
 use super::sources::{EMOJIBASE, EMOJILIB, SOURCES};
 use super::split::split;
 use super::words::{self, Words};
-use super::{DataError, PICTURE_SIZE, npm, render, tokenizer};
+use super::{DataError, PICTURE_SIZE, npm, remove_folder, render, tokenizer};
 
 /// Changes whenever rendering, joining or words change what the set holds.
 const FORMAT_VERSION: u32 = 3;
@@ -82,13 +83,20 @@ pub fn build(
     progress: &mut dyn FnMut(BuildProgress),
 ) -> Result<BuildReport, DataError> {
     let fingerprint = fingerprint();
-    if !config.force {
-        match Artwork::open(&config.out) {
-            Ok(set) if set.fingerprint() == fingerprint => {
-                return Ok(report(&set, true, Vec::new()));
-            }
-            _ => {}
-        }
+    let finished = || {
+        let set = Artwork::open(&config.out).ok().filter(|_| !config.force)?;
+        let same = set.fingerprint() == fingerprint;
+        same.then(|| report(&set, true, Vec::new()))
+    };
+    if let Some(report) = finished() {
+        return Ok(report);
+    }
+    // A build holds both locks to its end: what an earlier one left half done is nobody's then.
+    let _cache = lock(&config.package_cache.join(".lock"))?;
+    let _out = lock(&beside(&config.out, ".lock"))?;
+    // Another one may have built the set meanwhile.
+    if let Some(report) = finished() {
+        return Ok(report);
     }
     for package in SOURCES
         .iter()
@@ -101,9 +109,9 @@ pub fn build(
     let words = words::load(&config.package_cache)?;
     let joined = join::join_all(&config.package_cache, &words)?;
 
-    let staging = config
-        .out
-        .with_extension(format!("building-{}", std::process::id()));
+    let staging = beside(&config.out, BUILDING);
+    remove_folder(&staging)?;
+    remove_folder(&beside(&config.out, OLD))?;
     std::fs::create_dir_all(&staging).map_err(DataError::io(&staging))?;
     let skipped = write_set(
         &staging,
@@ -162,7 +170,17 @@ fn write_set(
         .collect();
 
     let mut set = ArtworkWriter::create(dir)?;
-    let mut skipped = Vec::new();
+    let mut skipped: Vec<Skipped> = SOURCES
+        .iter()
+        .zip(joined)
+        .flat_map(|(source, style)| {
+            style.without_icon.iter().map(|(code, name)| Skipped {
+                style: source.id.to_owned(),
+                code: code.clone(),
+                reason: format!("the set names the icon {name} and lacks it"),
+            })
+        })
+        .collect();
     for (number, chunk) in jobs.chunks(CHUNK).enumerate() {
         progress(BuildProgress::Rendering {
             done: number * CHUNK,
@@ -218,7 +236,7 @@ fn render_chunk(
             .flat_map(|worker| {
                 worker
                     .join()
-                    .expect("rendering reports errors, it does not panic")
+                    .expect("a panic of the renderer is an error of its picture")
             })
             .collect()
     })
@@ -249,15 +267,33 @@ fn subject_entry(code: &str, words: &Words) -> Subject {
 
 /// Puts the finished folder in the place of the old one.
 fn replace(new: &Path, place: &Path) -> Result<(), DataError> {
-    let old = place.with_extension(format!("old-{}", std::process::id()));
+    let old = beside(place, OLD);
     if place.exists() {
         std::fs::rename(place, &old).map_err(DataError::io(place))?;
     }
     std::fs::rename(new, place).map_err(DataError::io(place))?;
-    if old.exists() {
-        std::fs::remove_dir_all(&old).map_err(DataError::io(&old))?;
+    remove_folder(&old)
+}
+
+/// What the names of a set's folder end in while it is being built, and while it is replaced.
+const BUILDING: &str = ".building";
+const OLD: &str = ".old";
+
+/// The folder or file of the same name with something behind it.
+fn beside(place: &Path, ending: &str) -> PathBuf {
+    let mut name = place.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    place.with_file_name(name)
+}
+
+/// Waits until no other process holds this lock; a process lets go of it however it ends.
+fn lock(path: &Path) -> Result<File, DataError> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     }
-    Ok(())
+    let file = File::create(path).map_err(DataError::io(path))?;
+    file.lock().map_err(DataError::io(path))?;
+    Ok(file)
 }
 
 fn report(set: &Artwork, reused: bool, skipped: Vec<Skipped>) -> BuildReport {

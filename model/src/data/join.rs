@@ -24,6 +24,25 @@ pub(crate) enum Drawing {
 pub(crate) struct JoinedStyle {
     pub(crate) drawings: BTreeMap<String, Drawing>,
     pub(crate) font: Option<Vec<u8>>,
+    /// Codes of subjects that the set names an icon for and lacks it, with the icon's name.
+    pub(crate) without_icon: BTreeMap<String, String>,
+}
+
+/// Pictures by subject code, and icons that are named and missing.
+type Icons = (BTreeMap<String, Drawing>, BTreeMap<String, String>);
+
+/// The icons of these names, by the codes that they are named for.
+fn icons_by_code<'a>(set: &IconSet, names: impl Iterator<Item = (String, &'a str)>) -> Icons {
+    let (mut drawings, mut missing) = (BTreeMap::new(), BTreeMap::new());
+    for (code, name) in names {
+        match set.svg(name) {
+            Some(svg) => drop(drawings.insert(code, Drawing::Svg(svg))),
+            None => drop(missing.insert(code, name.to_owned())),
+        }
+    }
+    // A code may be named twice, with a variation selector and without.
+    missing.retain(|code, _| !drawings.contains_key(code));
+    (drawings, missing)
 }
 
 /// Names that no list knows, or that mean another subject in this set, checked by eye.
@@ -116,6 +135,7 @@ fn join(
     icon_names: &HashMap<String, String>,
 ) -> Result<JoinedStyle, DataError> {
     let mut font = None;
+    let mut without_icon = BTreeMap::new();
     let mut drawings = match source.layout {
         Layout::RasterByCodePoint { folder } => files
             .iter()
@@ -130,14 +150,18 @@ fn join(
         Layout::IconsByCodePoint => {
             let icons: IconSet = files.json("icons.json")?;
             let chars: BTreeMap<String, String> = files.json("chars.json")?;
-            chars
-                .iter()
-                .filter_map(|(code, name)| {
-                    Some((normal_code(code), Drawing::Svg(icons.svg(name)?)))
-                })
-                .collect()
+            let names = chars.iter();
+            let names = names.map(|(code, name)| (normal_code(code), name.as_str()));
+            let (drawings, missing) = icons_by_code(&icons, names);
+            without_icon = missing;
+            drawings
         }
-        Layout::IconsByName => by_name(source, &files.json("icons.json")?, words, icon_names),
+        Layout::IconsByName => {
+            let icons: IconSet = files.json("icons.json")?;
+            let (drawings, missing) = by_name(source, &icons, words, icon_names);
+            without_icon = missing;
+            drawings
+        }
         Layout::Font { file } => {
             let bytes = files.get(file)?.to_vec();
             let face =
@@ -156,7 +180,12 @@ fn join(
         }
     };
     drawings.retain(|code, _| words.subjects.contains_key(code));
-    Ok(JoinedStyle { drawings, font })
+    without_icon.retain(|code, _| words.subjects.contains_key(code));
+    Ok(JoinedStyle {
+        drawings,
+        font,
+        without_icon,
+    })
 }
 
 fn by_name(
@@ -164,7 +193,7 @@ fn by_name(
     icons: &IconSet,
     words: &Words,
     icon_names: &HashMap<String, String>,
-) -> BTreeMap<String, Drawing> {
+) -> Icons {
     let mut found: BTreeMap<String, (usize, &str)> = BTreeMap::new();
     for name in icons.icons.keys().chain(icons.aliases.keys()) {
         if MISNAMED.contains(&(source.id, name)) {
@@ -194,10 +223,8 @@ fn by_name(
             *place = (rank, name);
         }
     }
-    found
-        .into_iter()
-        .filter_map(|(code, (_, name))| Some((code, Drawing::Svg(icons.svg(name)?))))
-        .collect()
+    let names = found.into_iter().map(|(code, (_, name))| (code, name));
+    icons_by_code(icons, names)
 }
 
 fn collect_icon_names(

@@ -44,6 +44,14 @@ pub enum DataError {
         /// npm's last words.
         reason: String,
     },
+    /// A fetched package cannot be read to its end.
+    #[error("{path} is no whole package ({source}); delete the file and run the command again")]
+    Tarball {
+        /// The package in the cache.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// A package lacks a file, or the file is not what it should be.
     #[error(
         "{package}: {file}: {reason}; delete the package from the cache and run the command again"
@@ -82,5 +90,13 @@ impl DataError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
+    }
+}
+
+/// Removes a folder with all that is in it, if it is there.
+fn remove_folder(dir: &std::path::Path) -> Result<(), DataError> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(DataError::io(dir)),
     }
 }

@@ -4,8 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::DataError;
 use super::sources::Package;
+use super::{DataError, remove_folder};
 
 /// The files of one package that were asked for, by their path within it.
 pub(crate) struct PackageFiles {
@@ -52,8 +52,10 @@ pub(crate) fn fetch(cache: &Path, package: Package) -> Result<PathBuf, DataError
         return Ok(tarball);
     }
     std::fs::create_dir_all(cache).map_err(DataError::io(cache))?;
-    // Packed into a folder of its own: a stopped npm never leaves half a tarball in the cache.
-    let staging = cache.join(format!(".packing-{}", std::process::id()));
+    // Packed into a folder of its own: a stopped npm never leaves half a tarball in the cache. What
+    // it does leave is removed before the next one; builds with one cache take turns.
+    let staging = cache.join(".packing");
+    remove_folder(&staging)?;
     std::fs::create_dir_all(&staging).map_err(DataError::io(&staging))?;
     let output = Command::new("npm")
         .args(["pack", "--silent", "--pack-destination"])
@@ -75,7 +77,7 @@ pub(crate) fn fetch(cache: &Path, package: Package) -> Result<PathBuf, DataError
             reason,
         })
     };
-    std::fs::remove_dir_all(&staging).map_err(DataError::io(&staging))?;
+    remove_folder(&staging)?;
     moved.map(|()| tarball)
 }
 
@@ -87,31 +89,31 @@ pub(crate) fn open(
 ) -> Result<PackageFiles, DataError> {
     let path = fetch(cache, package)?;
     let file = std::fs::File::open(&path).map_err(DataError::io(&path))?;
+    let damaged = |source| DataError::Tarball {
+        path: path.clone(),
+        source,
+    };
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
     let mut files = HashMap::new();
-    for entry in archive.entries().map_err(DataError::io(&path))? {
-        let mut entry = entry.map_err(DataError::io(&path))?;
-        let name = entry
-            .path()
-            .map_err(DataError::io(&path))?
-            .to_string_lossy()
-            .into_owned();
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let name = entry.path().map_err(damaged)?;
+        let name = name.to_string_lossy().into_owned();
         // npm tarballs have one top folder, usually but not always called "package".
         let Some((_, inner)) = name.split_once('/') else {
             continue;
         };
         if wanted(inner) {
             let mut bytes = Vec::new();
-            entry
-                .read_to_end(&mut bytes)
-                .map_err(DataError::io(&path))?;
+            entry.read_to_end(&mut bytes).map_err(damaged)?;
             files.insert(inner.to_owned(), bytes);
         }
     }
     Ok(PackageFiles { package, files })
 }
 
-fn tarball_name(package: Package) -> String {
+/// What npm calls the package's file.
+pub(super) fn tarball_name(package: Package) -> String {
     let name = package.name.trim_start_matches('@').replace('/', "-");
     format!("{name}-{}.tgz", package.version)
 }

@@ -6,6 +6,7 @@ use resvg::usvg;
 
 use super::PICTURE_SIZE;
 use super::join::Drawing;
+use crate::refusal::catch_panic;
 
 /// Empty rim around a picture, in pixels, so that no drawing touches the border.
 const MARGIN: f32 = 5.0;
@@ -17,20 +18,28 @@ pub(crate) enum Broken {
     Unreadable(String),
     #[error("nothing is drawn")]
     Empty,
+    #[error("the renderer gave up: {0}")]
+    Renderer(String),
+}
+
+/// Runs a renderer, for which a picture may be too much: what it makes of one must not cost the
+/// others.
+fn guarded<T>(render: impl FnOnce() -> Result<T, Broken>) -> Result<T, Broken> {
+    catch_panic(render).map_err(Broken::Renderer)?
 }
 
 /// Renders a drawing to `PICTURE_SIZE`² RGBA8 with straight alpha.
 ///
 /// `font` is the style's font, needed for glyphs only.
 pub(crate) fn render(drawing: &Drawing, font: Option<&[u8]>) -> Result<RgbaImage, Broken> {
-    let picture = match drawing {
-        Drawing::Svg(svg) => render_svg(svg)?,
-        Drawing::Raster(bytes) => render_raster(bytes)?,
+    let picture = guarded(|| match drawing {
+        Drawing::Svg(svg) => render_svg(svg),
+        Drawing::Raster(bytes) => render_raster(bytes),
         Drawing::Glyph(point) => {
             let font = font.ok_or_else(|| Broken::Unreadable("the style has no font".into()))?;
-            render_glyph(*point, font)?
+            render_glyph(*point, font)
         }
-    };
+    })?;
     if picture.pixels().any(|pixel| pixel.0[3] > 32) {
         Ok(picture)
     } else {
@@ -165,4 +174,38 @@ fn straight(pixmap: &Pixmap) -> RgbaImage {
 
 fn unreadable(error: impl std::fmt::Display) -> Broken {
     Broken::Unreadable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SQUARE: &str = "<svg xmlns='http://www.w3.org/2000/svg' width='10' height='10'>\
+        <rect width='10' height='10' fill='#c00'/></svg>";
+
+    #[test]
+    fn a_drawing_fills_the_frame_up_to_its_margin() {
+        let picture = render(&Drawing::Svg(SQUARE.into()), None).unwrap();
+        assert_eq!(picture.get_pixel(64, 64).0, [204, 0, 0, 255]);
+        assert_eq!(picture.get_pixel(2, 64).0[3], 0);
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_says_why() {
+        let broken = |drawing| render(&drawing, None).unwrap_err();
+        let cut_off = Drawing::Svg(SQUARE[..60].into());
+        assert!(matches!(broken(cut_off), Broken::Unreadable(_)));
+        let no_picture = Drawing::Raster(b"no picture".to_vec());
+        assert!(matches!(broken(no_picture), Broken::Unreadable(_)));
+        let nothing = Drawing::Svg(SQUARE.replace("#c00", "none"));
+        assert_eq!(broken(nothing), Broken::Empty);
+        assert!(broken(Drawing::Glyph('a')).to_string().contains("font"));
+    }
+
+    #[test]
+    fn a_renderer_that_panics_costs_one_picture() {
+        let outcome: Result<(), Broken> = guarded(|| panic!("no such filter"));
+        let told = outcome.unwrap_err().to_string();
+        assert!(told.contains("no such filter"), "{told}");
+    }
 }

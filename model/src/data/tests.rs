@@ -1,8 +1,13 @@
-//! Tests of the data as a whole: the split, the joins that packages in the cache allow, and the
-//! reader on a tiny set.
-use std::path::Path;
+//! Tests of the data as a whole: the split, the reader on a tiny set, and a build from tiny packages.
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
 
 use super::artwork::{Artwork, ArtworkWriter, PICTURE_BYTES, PictureRef, Style, Subject};
+use super::build::{BuildConfig, build};
+use super::npm;
+use super::sources::{EMOJIBASE, EMOJILIB, Layout, Package, SOURCES};
 use super::split::{Split, split, stable_hash};
 
 #[test]
@@ -85,4 +90,229 @@ fn a_truncated_set_is_refused_with_the_way_out() {
     std::fs::write(dir.path().join("pixels.rgba"), [0; 100]).unwrap();
     let error = Artwork::open(dir.path()).err().unwrap().to_string();
     assert!(error.contains("predilect data build"), "{error}");
+}
+
+/// Subjects of the tiny packages: code, sign and label.
+const SUBJECTS: [(&str, &str, &str); 3] = [
+    ("1F34E", "🍎", "red apple"),
+    ("1F680", "🚀", "rocket"),
+    ("1F436", "🐶", "dog face"),
+];
+
+/// Packages as npm packs them, of three subjects each: [`SOURCES`] and the word lists. The noto set
+/// names an icon of a dog that it lacks, and the twemoji set's rocket is no SVG.
+fn tiny_packages(cache: &Path) {
+    let icons = |rocket: &str, named: &[(&str, &str)]| {
+        let square = "<rect width='10' height='10' fill='#c00'/>";
+        let icons = json!({
+            "width": 10,
+            "height": 10,
+            "icons": {"red-apple": {"body": square}, "rocket": {"body": rocket}},
+        });
+        let chars: serde_json::Map<_, _> = named
+            .iter()
+            .map(|&(code, name)| (code.to_lowercase(), json!(name)))
+            .collect();
+        vec![
+            ("icons.json".to_owned(), icons.to_string().into_bytes()),
+            (
+                "chars.json".to_owned(),
+                json!(chars).to_string().into_bytes(),
+            ),
+        ]
+    };
+    let circle = "<circle cx='5' cy='5' r='4' fill='#06c'/>";
+    let apple_and_rocket = [("1F34E", "red-apple"), ("1F680", "rocket")];
+    for source in SOURCES {
+        let files = match (source.layout, source.id) {
+            (Layout::RasterByCodePoint { folder }, _) => {
+                let mut png = std::io::Cursor::new(Vec::new());
+                let picture = image::RgbaImage::from_pixel(8, 8, image::Rgba([9, 200, 9, 255]));
+                picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+                vec![(format!("{folder}/1f436.webp"), png.into_inner())]
+            }
+            (Layout::Font { file }, _) => vec![(file.to_owned(), font_without_glyphs())],
+            (_, "noto") => {
+                let mut named = apple_and_rocket.to_vec();
+                named.push(("1F436", "dog-face"));
+                icons(circle, &named)
+            }
+            (_, "twemoji") => icons("<circle", &apple_and_rocket),
+            _ => icons(circle, &apple_and_rocket),
+        };
+        pack(cache, source.package, &files);
+    }
+
+    let entry = |(code, sign, label): &(&str, &str, &str)| json!({"hexcode": code, "emoji": sign, "label": label, "group": 0, "subgroup": 0});
+    let entries: Vec<_> = SUBJECTS.iter().map(entry).collect();
+    let mut files = vec![
+        ("en/data.json".to_owned(), json!(entries)),
+        (
+            "meta/groups.json".to_owned(),
+            json!({"groups": {"0": "objects"}, "subgroups": {"0": "tool"}}),
+        ),
+        ("meta/unicode-names.json".to_owned(), json!({})),
+    ];
+    for list in [
+        "cldr",
+        "emojibase",
+        "github",
+        "iamcal",
+        "joypixels",
+        "emojibase-legacy",
+    ] {
+        files.push((format!("en/shortcodes/{list}.json"), json!({})));
+    }
+    let bytes = |(name, value): (String, serde_json::Value)| (name, value.to_string().into_bytes());
+    pack(
+        cache,
+        EMOJIBASE,
+        &files.into_iter().map(bytes).collect::<Vec<_>>(),
+    );
+    let synonyms = ("dist/emoji-en-US.json".to_owned(), b"{}".to_vec());
+    pack(cache, EMOJILIB, &[synonyms]);
+}
+
+/// The tables that a TrueType font must have, and nothing to draw.
+fn font_without_glyphs() -> Vec<u8> {
+    let mut head = vec![0u8; 54];
+    head[18..20].copy_from_slice(&1000u16.to_be_bytes());
+    let tables = [
+        (b"head", head),
+        (b"hhea", vec![0; 36]),
+        (b"maxp", vec![0, 0, 0x50, 0, 0, 1]),
+    ];
+    let mut font = vec![0, 1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0];
+    let mut offset = 12 + 16 * tables.len();
+    for (tag, table) in &tables {
+        font.extend(*tag);
+        font.extend([0; 4]);
+        font.extend((offset as u32).to_be_bytes());
+        font.extend((table.len() as u32).to_be_bytes());
+        offset += table.len();
+    }
+    font.extend(tables.into_iter().flat_map(|(_, table)| table));
+    font
+}
+
+fn tarball(cache: &Path, package: Package) -> PathBuf {
+    cache.join(npm::tarball_name(package))
+}
+
+fn pack(cache: &Path, package: Package, files: &[(String, Vec<u8>)]) {
+    let file = std::fs::File::create(tarball(cache, package)).unwrap();
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(file, Default::default()));
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        let place = format!("package/{name}");
+        archive
+            .append_data(&mut header, place, bytes.as_slice())
+            .unwrap();
+    }
+    archive
+        .into_inner()
+        .unwrap()
+        .finish()
+        .unwrap()
+        .flush()
+        .unwrap();
+}
+
+fn config(place: &Path) -> BuildConfig {
+    BuildConfig {
+        package_cache: place.join("npm"),
+        out: place.join("set.v1"),
+        force: false,
+        threads: 2,
+    }
+}
+
+/// A folder with tiny packages.
+fn packed() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::create_dir(place.path().join("npm")).unwrap();
+    tiny_packages(&place.path().join("npm"));
+    place
+}
+
+#[test]
+fn a_build_skips_and_counts_what_cannot_be_drawn() {
+    let place = packed();
+    let config = config(place.path());
+    let report = build(&config, &mut |_| {}).unwrap();
+    assert!(!report.reused);
+    assert_eq!(report.subjects, 3);
+    let count_of = |id: &str| {
+        report
+            .styles
+            .iter()
+            .find(|(style, _)| style == id)
+            .unwrap()
+            .1
+    };
+    assert_eq!(count_of("fluent-3d"), 1);
+    assert_eq!(count_of("fluent-flat"), 2);
+    assert_eq!(count_of("fxemoji"), 2, "icons known by their names alone");
+    assert_eq!(count_of("noto-mono"), 0);
+    assert_eq!(count_of("twemoji"), 1);
+    let skipped: Vec<(&str, &str)> = report
+        .skipped
+        .iter()
+        .map(|skipped| (skipped.style.as_str(), skipped.code.as_str()))
+        .collect();
+    assert_eq!(skipped, [("noto", "1f436"), ("twemoji", "1f680")]);
+    assert!(
+        report.skipped[0].reason.contains("dog-face"),
+        "{:?}",
+        report.skipped
+    );
+    let pictures: usize = report.styles.iter().map(|(_, count)| count).sum();
+    assert_eq!(report.pictures, pictures);
+    assert_eq!(Artwork::open(&config.out).unwrap().len(), pictures);
+    assert!(build(&config, &mut |_| {}).unwrap().reused);
+}
+
+#[test]
+fn what_killed_builds_left_is_removed_by_the_next_one() {
+    let place = packed();
+    let config = config(place.path());
+    for stale in ["set.v1.building", "set.v1.old"] {
+        let stale = place.path().join(stale);
+        std::fs::create_dir(&stale).unwrap();
+        std::fs::write(stale.join("pixels.rgba"), [0; 100]).unwrap();
+    }
+    std::fs::create_dir(place.path().join("set.v2.building")).unwrap();
+    build(&config, &mut |_| {}).unwrap();
+    let mut left: Vec<String> = std::fs::read_dir(place.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["npm", "set.v1", "set.v1.lock", "set.v2.building"]);
+}
+
+#[test]
+fn a_package_that_is_cut_short_is_named_with_the_way_out() {
+    let place = packed();
+    let config = config(place.path());
+    let package = tarball(&config.package_cache, EMOJIBASE);
+    let whole = std::fs::read(&package).unwrap();
+    std::fs::write(&package, &whole[..whole.len() / 2]).unwrap();
+    let told = build(&config, &mut |_| {}).unwrap_err().to_string();
+    assert!(told.contains("emojibase-data-17.0.0.tgz"), "{told}");
+    assert!(told.contains("delete the file"), "{told}");
+}
+
+#[test]
+fn a_package_without_a_file_that_is_needed_is_named_with_the_file() {
+    let place = packed();
+    let config = config(place.path());
+    pack(&config.package_cache, EMOJILIB, &[]);
+    let told = build(&config, &mut |_| {}).unwrap_err().to_string();
+    assert!(
+        told.contains("emojilib@4.0.3") && told.contains("emoji-en-US.json"),
+        "{told}"
+    );
 }

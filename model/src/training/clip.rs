@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 
-use super::pictures::{PictureBank, Row};
+use super::pictures::{PictureBank, Row, tensor_to_pictures, write_sheet};
 use super::{Metrics, Stage, StepContext, TrainError};
 use crate::data::artwork::Artwork;
 use crate::data::captions::{Said, caption};
@@ -20,6 +20,9 @@ const PICTURES_OF_A_SUBJECT: usize = 2;
 const LARGEST_SCALE: f64 = 100.0;
 /// Captions and pictures that a search is tried over.
 const GALLERY: usize = 256;
+/// Captions on a sample sheet, and pictures that are shown for each.
+const SHOWN: usize = 8;
+const NEAREST: i64 = 5;
 
 /// The towers and data of [`Clip`].
 pub(super) struct ClipParts {
@@ -113,7 +116,8 @@ impl Clip {
 
     /// A batch of rows: subjects at most once, each in a few of its pictures.
     fn rows(&self, noise: &mut Noise) -> Vec<usize> {
-        let wanted = (self.parts.batch / PICTURES_OF_A_SUBJECT).min(self.by_subject.len());
+        let wanted = self.parts.batch.div_ceil(PICTURES_OF_A_SUBJECT);
+        let wanted = wanted.min(self.by_subject.len());
         let mut subjects: Vec<usize> = (0..self.by_subject.len()).collect();
         let mut rows = Vec::with_capacity(self.parts.batch);
         for i in 0..wanted {
@@ -146,9 +150,8 @@ impl Clip {
         Tensor::from_slice(&flags).view([n, n])
     }
 
-    /// Share of captions whose picture is among the `k` nearest of [`GALLERY`] pictures, each of
-    /// another subject, for k = 1 and 5.
-    fn recall(&self, bank: &PictureBank) -> (f64, f64) {
+    /// Looks for the captions of [`GALLERY`] pictures, each of another subject, among them.
+    fn search(&self, bank: &PictureBank) -> Search {
         let mut noise = Noise::new(1);
         let mut seen = std::collections::HashSet::new();
         let mut rows = Vec::new();
@@ -167,11 +170,30 @@ impl Clip {
         let kind = self.parts.image_params.kind();
         let texts = self.embed_text(&captions);
         let pictures = self.embed_pictures(&bank.batch(&rows, kind));
-        let near = texts.matmul(&pictures.tr());
-        let own = near.diag(0).unsqueeze(1);
-        let better = near
-            .gt_tensor(&own)
-            .sum_dim_intlist([1i64].as_slice(), false, Kind::Int64);
+        Search {
+            near: texts.matmul(&pictures.tr()),
+            rows,
+            captions,
+        }
+    }
+}
+
+/// How near captions are to pictures, each caption's own picture at its place.
+struct Search {
+    rows: Vec<usize>,
+    captions: Vec<String>,
+    /// `[captions, pictures]` f32.
+    near: Tensor,
+}
+
+impl Search {
+    /// Share of captions whose picture is among the `k` nearest, for k = 1 and 5.
+    fn recall(&self) -> (f64, f64) {
+        let own = self.near.diag(0).unsqueeze(1);
+        let better =
+            self.near
+                .gt_tensor(&own)
+                .sum_dim_intlist([1i64].as_slice(), false, Kind::Int64);
         let within = |k: i64| {
             better
                 .lt(k)
@@ -180,6 +202,25 @@ impl Clip {
                 .double_value(&[])
         };
         (within(1), within(5))
+    }
+
+    /// Writes a sheet with a row a caption: its own picture, then those nearest to it. The captions
+    /// are in a text file beside it, a line each.
+    fn write(&self, bank: &PictureBank, dir: &Path, step: u64) -> Result<(), TrainError> {
+        let nearest = NEAREST.min(self.rows.len() as i64);
+        let (_, best) = self.near.topk(nearest, 1, true, true);
+        let best = Vec::<Vec<i64>>::try_from(best).expect("places are whole numbers");
+        let mut shown = Vec::new();
+        for (&own, best) in self.rows.iter().zip(&best).take(SHOWN) {
+            shown.push(own);
+            shown.extend(best.iter().map(|&place| self.rows[place as usize]));
+        }
+        let pictures = tensor_to_pictures(&bank.batch(&shown, Kind::Float));
+        let sheet = dir.join(format!("sheet-{step:06}.png"));
+        write_sheet(&sheet, &pictures, 1 + nearest as u32)?;
+        let captions = self.captions[..self.captions.len().min(SHOWN)].join("\n") + "\n";
+        let path = dir.join(format!("sheet-{step:06}.txt"));
+        std::fs::write(&path, captions).map_err(TrainError::io(path))
     }
 }
 
@@ -226,9 +267,11 @@ impl Stage for Clip {
         )
     }
 
-    fn evaluate(&mut self, _dir: &Path, _step: u64) -> Result<Metrics, TrainError> {
-        let (trained_1, trained_5) = self.recall(&self.parts.train);
-        let (new_1, new_5) = self.recall(&self.parts.held_out);
+    fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError> {
+        let (trained_1, trained_5) = self.search(&self.parts.train).recall();
+        let new = self.search(&self.parts.held_out);
+        let (new_1, new_5) = new.recall();
+        new.write(&self.parts.held_out, dir, step)?;
         Ok(vec![
             ("recall@1", trained_1),
             ("recall@5", trained_5),

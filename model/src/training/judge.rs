@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 
-use super::pictures::PictureBank;
+use super::pictures::{PictureBank, tensor_to_pictures, write_sheet};
 use super::{Metrics, Stage, StepContext, TrainError};
 use crate::data::artwork::Artwork;
 use crate::data::split::stable_hash;
@@ -14,6 +14,9 @@ use crate::weights::{Parameter, Params};
 
 /// Share of the pictures that the judge itself is measured on, in per cent.
 const HELD_OUT_PER_CENT: u64 = 8;
+/// Pictures on a sample sheet, and how many in a row.
+const SHOWN: usize = 32;
+const COLUMNS: u32 = 8;
 /// Weight of the style's loss beside the subject's.
 const STYLE_WEIGHT: f64 = 0.3;
 
@@ -58,6 +61,35 @@ impl JudgeStage {
             Tensor::from_slice(&styles).to_device(device),
         )
     }
+
+    /// Writes a sheet of measured pictures and, a line each, what they show and the three subjects
+    /// that the judge takes them for.
+    fn write_guesses(&self, dir: &Path, step: u64) -> Result<(), TrainError> {
+        let rows: Vec<usize> = (0..self.held_out.len().min(SHOWN)).collect();
+        let pictures = self.held_out.batch(&rows, Kind::Float);
+        let verdicts = self.judge.forward(&pictures, false);
+        let (_, best) = verdicts.subjects.topk(3, 1, true, true);
+        let best = Vec::<Vec<i64>>::try_from(best).expect("classes are whole numbers");
+        let subjects = self.artwork.subjects();
+        let line = |(&row, best): (&usize, &Vec<i64>)| {
+            let shown = self.held_out.row(row).picture;
+            let guesses: Vec<&str> = best
+                .iter()
+                .map(|&class| subjects[class as usize].label.as_str())
+                .collect();
+            let label = &self.artwork.subject_of(shown).label;
+            format!(
+                "{label} ({}): {}\n",
+                self.artwork.style_of(shown).id,
+                guesses.join(", ")
+            )
+        };
+        let lines: String = rows.iter().zip(&best).map(line).collect();
+        let path = dir.join(format!("sheet-{step:06}.txt"));
+        std::fs::write(&path, lines).map_err(TrainError::io(path))?;
+        let sheet = dir.join(format!("sheet-{step:06}.png"));
+        write_sheet(&sheet, &tensor_to_pictures(&pictures), COLUMNS)
+    }
 }
 
 impl Stage for JudgeStage {
@@ -86,7 +118,8 @@ impl Stage for JudgeStage {
         (loss, vec![("subject", subject), ("style", style)])
     }
 
-    fn evaluate(&mut self, _dir: &Path, _step: u64) -> Result<Metrics, TrainError> {
+    fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError> {
+        self.write_guesses(dir, step)?;
         let (mut first, mut five, mut style) = (0.0, 0.0, 0.0);
         let count = self.held_out.len().min(1024);
         for start in (0..count).step_by(64) {

@@ -1,8 +1,10 @@
 //! Training: a stage says what one step is; the trainer does all else.
 
+mod blocks;
 mod captioned_latents;
 mod clip;
 mod fit_previewer;
+mod identity;
 mod judge;
 mod optimizer;
 mod pictures;
@@ -23,6 +25,7 @@ mod vlm;
 mod whitening;
 
 pub use fit_previewer::{PREVIEW_PROMPTS, PreviewerFit, fit_previewer};
+pub use identity::{Identity, Settings};
 pub use optimizer::{Optimizer, OptimizerOptions};
 pub use pictures::{
     PictureBank, Row, bytes_to_tensor, pictures_to_tensor, tensor_to_pictures, write_sheet,

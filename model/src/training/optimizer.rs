@@ -268,7 +268,15 @@ impl Optimizer {
     }
 }
 
-fn copy_from(checkpoint: &Checkpoint, name: &str, into: &mut Tensor) -> Result<(), WeightsError> {
+/// Sets a tensor to that of this name.
+///
+/// # Errors
+/// When it is missing or of another shape.
+pub(super) fn copy_from(
+    checkpoint: &Checkpoint,
+    name: &str,
+    into: &mut Tensor,
+) -> Result<(), WeightsError> {
     let found = checkpoint.shape(name)?;
     if found != into.size() {
         return Err(WeightsError::Shape {

@@ -46,8 +46,19 @@ pub enum Objective {
 }
 
 /// Whether a parameter of the adapter belongs to what makes tokens of hidden states.
-pub(super) fn makes_tokens(name: &str) -> bool {
+fn makes_tokens(name: &str) -> bool {
     name.starts_with("projection.") || name == "layer_embedding"
+}
+
+impl Objective {
+    /// As it is written on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dpo => "dpo",
+            Self::Sft => "sft",
+            Self::DpoSft => "dpo-sft",
+        }
+    }
 }
 
 /// The networks and data of [`Preference`].
@@ -207,6 +218,12 @@ impl Stage for Preference {
         let mut trained = self.parts.adapter_params.taken();
         trained.retain(|parameter| !makes_tokens(&parameter.name));
         trained
+    }
+
+    fn fixed(&self) -> Vec<Parameter> {
+        let mut fixed = self.parts.adapter_params.taken();
+        fixed.retain(|parameter| makes_tokens(&parameter.name));
+        fixed
     }
 
     fn loss(&mut self, context: &mut StepContext) -> (Tensor, Vec<(&'static str, Tensor)>) {

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use image::RgbImage;
 use rand::seq::SliceRandom;
-use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
+use super::blocks::Blocks;
+use super::identity::digest;
 use super::pictures::{bytes_to_tensor, pictures_to_tensor, tensor_to_pictures};
 use crate::data::artwork::Artwork;
 use crate::data::split::Split;
@@ -20,7 +21,6 @@ use crate::diffusion::Noise;
 use crate::evaluation::choice_pool::ChoicePool;
 use crate::networks::latent_encoder::LatentEncoder;
 use crate::pipeline::{DrawingRequest, Pipeline, draw};
-use crate::weights::{Checkpoint, save};
 
 /// How many pictures are drawn, and how.
 #[derive(Debug, Clone, Copy)]
@@ -41,66 +41,48 @@ pub(super) struct PicturePool {
     latents: Tensor,
 }
 
-/// The tensor of a pool's file that says what drew it.
-const ORIGIN: &str = "origin";
+/// Prompts that are drawn together and kept in one file.
+const BLOCK: usize = 8;
 
-/// What a pool's pictures follow from, as a SHA-256 `[32]` u8.
-fn origin(weights: &str, prompts: &[String], size: PoolSize) -> Tensor {
-    let mut hasher = Sha256::new();
-    hasher.update(format!("{weights}\n{size:?}\n{}", prompts.join("\n")));
-    Tensor::from_slice(&hasher.finalize()[..])
+/// What a pool's pictures follow from.
+fn origin(weights: &str, prompts: &[String], size: PoolSize) -> String {
+    digest(format!("{weights}\n{size:?}\n{}", prompts.join("\n")))
 }
 
 /// Variants of a picture of the artwork: other backgrounds, places and sizes.
 const VARIANTS: usize = 3;
 
 impl PicturePool {
-    /// Draws the pool by a pipeline whose weights have this hash, or takes it from `file` where
-    /// the same weights drew it before from the same prompts; progress goes to standard error.
-    /// `None` when `stop` was set meanwhile.
+    /// Draws the pool by a pipeline whose weights have this hash. What the same weights drew
+    /// before from the same prompts is taken from `dir`, where all that is drawn is kept; progress
+    /// goes to standard error. `None` when `stop` was set meanwhile.
     pub(super) fn draw(
         (pipeline, weights): (&Pipeline, &str),
         prompts: Vec<String>,
         size: PoolSize,
-        file: &Path,
+        dir: &Path,
         stop: &AtomicBool,
     ) -> Result<Option<Self>, TrainError> {
-        let origin = origin(weights, &prompts, size);
-        if file.exists() {
-            let checkpoint = Checkpoint::open(&[file.to_owned()])?;
-            if checkpoint.names().any(|name| name == ORIGIN)
-                && checkpoint.tensor(ORIGIN, Device::Cpu)? == origin
-            {
-                return Self::read(&checkpoint, prompts, pipeline.device).map(Some);
-            }
+        let blocks = Blocks::open(dir, &origin(weights, &prompts, size))?;
+        if blocks.replaced {
             eprintln!("other weights or prompts than before, pictures are drawn anew");
         }
-        let no_text = Rc::new(pipeline.encode_texts(&[""])?);
         let (mut latents, mut pictures) = (Vec::new(), Vec::new());
-        for (done, block) in prompts.chunks(8).enumerate() {
+        for (number, block) in prompts.chunks(BLOCK).enumerate() {
+            if let Some(kept) = blocks.read(number)? {
+                latents.push(kept.tensor("latents", Device::Cpu)?);
+                let pixels = kept.tensor("pixels", Device::Cpu)?;
+                pictures.extend(tensor_to_pictures(&(pixels.to_kind(Kind::Float) / 255.0)));
+                continue;
+            }
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            let mut requests = Vec::with_capacity(block.len() * size.seeds);
-            for (i, prompt) in block.iter().enumerate() {
-                let text = Rc::new(pipeline.encode_texts(&[prompt])?);
-                for seed in 0..size.seeds {
-                    requests.push(DrawingRequest {
-                        text: text.clone(),
-                        no_text: no_text.clone(),
-                        preference: None,
-                        strength: 0.0,
-                        guidance: size.guidance,
-                        steps: size.steps,
-                        decoder_steps: size.decoder_steps,
-                        seed: ((done * 8 + i) * size.seeds + seed) as u64,
-                    });
-                }
-            }
-            for finished in draw(pipeline, requests) {
-                latents.push(finished.prior_latent.to_device(Device::Cpu));
-                pictures.push(finished.picture);
-            }
+            let (of_block, drawn) = draw_block(pipeline, number, block, size)?;
+            let pixels = bytes_to_tensor(&drawn.iter().collect::<Vec<_>>());
+            blocks.write(number, &[("latents", &of_block), ("pixels", &pixels)])?;
+            latents.push(of_block);
+            pictures.extend(drawn);
             eprint!(
                 "\rdrew {} of {} pictures to choose between",
                 pictures.len(),
@@ -108,37 +90,10 @@ impl PicturePool {
             );
         }
         eprintln!();
-        let references: Vec<&RgbImage> = pictures.iter().collect();
-        let pixels = bytes_to_tensor(&references);
-        let latents = Tensor::cat(&latents, 0);
-        let tensors = [
-            ("latents", &latents),
-            ("pixels", &pixels),
-            (ORIGIN, &origin),
-        ];
-        save(file, tensors)?;
         Ok(Some(Self {
             choices: ChoicePool::new(prompts, pictures),
-            latents: latents.to_device(pipeline.device),
+            latents: Tensor::cat(&latents, 0).to_device(pipeline.device),
         }))
-    }
-
-    fn read(
-        checkpoint: &Checkpoint,
-        prompts: Vec<String>,
-        device: Device,
-    ) -> Result<Self, TrainError> {
-        let latents = checkpoint.tensor("latents", device)?;
-        let pixels = checkpoint.tensor("pixels", Device::Cpu)?;
-        // Not all at once: as floats they are four times as large.
-        let pictures = pixels.split(64, 0).into_iter();
-        let pictures = pictures
-            .flat_map(|block| tensor_to_pictures(&(block.to_kind(Kind::Float) / 255.0)))
-            .collect();
-        Ok(Self {
-            choices: ChoicePool::new(prompts, pictures),
-            latents,
-        })
     }
 
     /// Artwork of at most `size.prompts` training subjects under their labels, `size.seeds`
@@ -204,4 +159,36 @@ impl PicturePool {
         let index = Tensor::from_slice(&index).to_device(self.latents.device());
         self.latents.index_select(0, &index)
     }
+}
+
+/// Draws the pictures of one block of prompts: their latents on the CPU, and the pictures.
+fn draw_block(
+    pipeline: &Pipeline,
+    number: usize,
+    prompts: &[String],
+    size: PoolSize,
+) -> Result<(Tensor, Vec<RgbImage>), TrainError> {
+    let no_text = Rc::new(pipeline.encode_texts(&[""])?);
+    let mut requests = Vec::with_capacity(prompts.len() * size.seeds);
+    for (i, prompt) in prompts.iter().enumerate() {
+        let text = Rc::new(pipeline.encode_texts(&[prompt])?);
+        for seed in 0..size.seeds {
+            requests.push(DrawingRequest {
+                text: text.clone(),
+                no_text: no_text.clone(),
+                preference: None,
+                strength: 0.0,
+                guidance: size.guidance,
+                steps: size.steps,
+                decoder_steps: size.decoder_steps,
+                seed: ((number * BLOCK + i) * size.seeds + seed) as u64,
+            });
+        }
+    }
+    let (mut latents, mut pictures) = (Vec::new(), Vec::new());
+    for finished in draw(pipeline, requests) {
+        latents.push(finished.prior_latent.to_device(Device::Cpu));
+        pictures.push(finished.picture);
+    }
+    Ok((Tensor::cat(&latents, 0), pictures))
 }

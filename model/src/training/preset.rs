@@ -300,6 +300,20 @@ pub enum Preset {
 }
 
 impl Preset {
+    /// As it is written on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        }
+    }
+
+    /// Minutes of stepping of all stages together.
+    pub fn minutes(self) -> f64 {
+        let all = StageName::ALL.iter();
+        all.map(|&stage| self.settings(stage).minutes).sum()
+    }
+
     /// How `stage` trains under this preset.
     pub fn settings(self, stage: StageName) -> StageSettings {
         let (minutes, batch, lr, variants) = match (self, stage) {

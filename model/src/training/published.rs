@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind};
 
-use super::preference::{Objective, Preference, PreferenceParts, makes_tokens};
+use super::identity::{Identity, digest};
+use super::preference::{Objective, Preference, PreferenceParts};
 use super::preference_people::{EmbeddedPerson, read_choices};
 use super::preference_pool::{PicturePool, PoolSize};
 use super::{Budget, Outcome, TrainError, TrainOptions, export, train};
@@ -114,8 +115,6 @@ impl PublishedTraining {
             params.count(),
             config.token_dim
         );
-        let mut fixed = params.taken();
-        fixed.retain(|parameter| makes_tokens(&parameter.name));
         let mut stage = Preference::new(PreferenceParts {
             pipeline,
             adapter_params: params,
@@ -128,11 +127,9 @@ impl PublishedTraining {
             measured_prompts: MEASURED_PROMPTS,
         })?;
         stage.whiten_tokens();
-        let Some(mut weights) = train(&mut stage, &self.options())? else {
+        let Some(weights) = train(&mut stage, &self.options()?)? else {
             return Ok(Outcome::Stopped);
         };
-        let shipped = |tensor: Tensor| tensor.to_kind(Kind::BFloat16);
-        weights.extend(fixed.into_iter().map(|p| (p.name, shipped(p.tensor))));
         let component = Component::PreferenceAdapter;
         let own = self.model.component(component);
         let file = format!("{}.safetensors", component.stem());
@@ -158,7 +155,7 @@ impl PublishedTraining {
             (pipeline, weights.as_str()),
             self.prompts.clone(),
             size,
-            &self.work.join("drawn.safetensors"),
+            &self.work.join("drawn"),
             &self.stop,
         )
     }
@@ -167,29 +164,63 @@ impl PublishedTraining {
     /// vision-language model is in memory no longer than it reads.
     fn people(&self, pool: &PicturePool) -> Result<Option<[Vec<EmbeddedPerson>; 2]>, TrainError> {
         let embedder = PreferenceEmbedder::load(&self.model, self.kind, self.device)?;
-        let read = |split, count| {
-            let from = (self.seed, split);
-            read_choices(&pool.choices, &embedder, from, count, &self.stop)
+        let weights = self.model.hash_of(|c| c == Component::Vlm)?;
+        let read = |split, count, name: &str| {
+            read_choices(
+                &pool.choices,
+                (&embedder, &weights),
+                (self.seed, split),
+                count,
+                &self.dir().join("people").join(name),
+                &self.stop,
+            )
         };
-        let Some(people) = read(Split::Train, self.people)? else {
+        let Some(people) = read(Split::Train, self.people, "train")? else {
             return Ok(None);
         };
-        let held_out = read(Split::HeldOut, MEASURED)?;
+        let held_out = read(Split::HeldOut, MEASURED, "held-out")?;
         Ok(held_out.map(|held_out| [people, held_out]))
     }
 
-    fn options(&self) -> TrainOptions {
-        TrainOptions {
-            dir: self.work.join("preference"),
+    fn dir(&self) -> PathBuf {
+        self.work.join("preference")
+    }
+
+    fn options(&self) -> Result<TrainOptions, TrainError> {
+        Ok(TrainOptions {
+            dir: self.dir(),
             budget: Budget::Seconds(self.minutes * 60.0),
             lr: self.lr,
             warmup: 100,
             batch: self.batch,
             seed: self.seed,
+            identity: self.identity()?,
             checkpoint_every: self.checkpoint_every,
             sample_every: 500,
             stop: self.stop.clone(),
             optimizer: Default::default(),
-        }
+        })
+    }
+
+    /// What this training follows from.
+    fn identity(&self) -> Result<Identity, TrainError> {
+        let uses =
+            |component| component == Component::Vlm || Component::DRAWING.contains(&component);
+        let origin = [
+            ("--seed", self.seed.to_string()),
+            ("--objective", self.objective.as_str().to_owned()),
+            ("--people", self.people.to_string()),
+            ("model", self.model.hash_of(uses)?),
+            ("list of prompts", digest(self.prompts.join("\n"))),
+        ];
+        let pace = [
+            ("--batch", self.batch.to_string()),
+            ("--lr", self.lr.to_string()),
+        ];
+        let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+        Ok(Identity {
+            origin: origin.into_iter().map(owned).collect(),
+            pace: pace.into_iter().map(owned).collect(),
+        })
     }
 }

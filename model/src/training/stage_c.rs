@@ -44,7 +44,7 @@ const MEASURED_CAPTIONS: usize = 2048;
 const TEXT_MAPPERS: [&str; 2] = ["clip_txt_mapper", "clip_txt_pooled_mapper"];
 
 /// Whether a parameter of the prior belongs to its text mappers.
-pub(super) fn is_text_mapper(name: &str) -> bool {
+fn is_text_mapper(name: &str) -> bool {
     let of = |mapper: &&str| {
         name.strip_prefix(*mapper)
             .is_some_and(|rest| rest.starts_with('.'))
@@ -216,6 +216,12 @@ impl Stage for StageC {
         trained.retain(|parameter| !is_text_mapper(&parameter.name));
         trained.extend(self.text_params.taken_as("text_encoder"));
         trained
+    }
+
+    fn fixed(&self) -> Vec<Parameter> {
+        let mut fixed = self.prior_params.taken();
+        fixed.retain(|parameter| is_text_mapper(&parameter.name));
+        fixed
     }
 
     fn lr_scale(&self, name: &str) -> f64 {

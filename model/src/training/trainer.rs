@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use tch::{Kind, Tensor};
 
-use super::{Optimizer, OptimizerOptions};
+use super::optimizer::copy_from;
+use super::{Identity, Optimizer, OptimizerOptions};
 use crate::diffusion::Noise;
+use crate::refusal::Refusal;
 use crate::weights::{Checkpoint, Parameter, WeightsError};
 
 /// Why a training stopped without its result.
@@ -42,12 +44,35 @@ pub enum TrainError {
         /// What the parser said.
         reason: String,
     },
+    /// The checkpoint is another training's.
+    #[error(
+        "{} is of another training ({differences}). Name another folder with --work, or remove {} \
+         to begin anew",
+        .path.display(), .path.parent().unwrap_or(.path).display()
+    )]
+    OtherTraining {
+        /// The checkpoint.
+        path: PathBuf,
+        /// In what it is another one.
+        differences: String,
+    },
+    /// libtorch refuses something, such as more memory than there is.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The loss was not a number many times in a row.
     #[error("the gradients were not finite at {0} steps in a row: lower --lr")]
     Diverged(u32),
     /// Something this stage needs is not there yet.
     #[error("{0}")]
     Missing(String),
+}
+
+impl TrainError {
+    /// Wraps what the operating system says of a file or folder.
+    pub(super) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
 }
 
 /// When a training is at its end; the learning rate follows how much of it is used.
@@ -84,6 +109,8 @@ pub struct TrainOptions {
     pub batch: usize,
     /// Everything random follows from it.
     pub seed: u64,
+    /// What the training follows from besides its budget: a checkpoint of another is refused.
+    pub identity: Identity,
     /// Time between checkpoints.
     pub checkpoint_every: Duration,
     /// Steps between sample sheets.
@@ -114,6 +141,12 @@ pub trait Stage {
     /// The parameters to train.
     fn parameters(&self) -> Vec<Parameter>;
 
+    /// Parameters that are set before the training and stay as they are. What is trained is of
+    /// use with these only, so they are kept in its checkpoints and ship with it.
+    fn fixed(&self) -> Vec<Parameter> {
+        Vec::new()
+    }
+
     /// The share of the learning rate at which the parameter of this name learns.
     fn lr_scale(&self, _name: &str) -> f64 {
         1.0
@@ -132,22 +165,21 @@ struct State {
     stage: String,
     step: u64,
     seconds: f64,
+    identity: Identity,
 }
 
 /// Trains `stage` to the end of `options.budget`, continuing from the checkpoint in `options.dir` if
-/// there is one. Returns the averaged weights, `None` when stopped before the end.
+/// there is one. Returns the averaged weights and the fixed ones, `None` when stopped before the
+/// end.
 ///
 /// # Errors
-/// When a file cannot be read or written, or the gradients stay infinite.
+/// When a file cannot be read or written, the checkpoint is of another training, or the gradients
+/// stay infinite.
 pub fn train(
     stage: &mut dyn Stage,
     options: &TrainOptions,
 ) -> Result<Option<Vec<(String, Tensor)>>, TrainError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| TrainError::Io { path, source }
-    };
-    fs::create_dir_all(&options.dir).map_err(io(&options.dir))?;
+    fs::create_dir_all(&options.dir).map_err(TrainError::io(&options.dir))?;
     let mut optimizer = Optimizer::new(stage.parameters(), options.optimizer, |name| {
         stage.lr_scale(name)
     });
@@ -155,14 +187,16 @@ pub fn train(
         stage: stage.name().to_owned(),
         step: 0,
         seconds: 0.0,
+        identity: options.identity.clone(),
     };
-    if let Some(found) = load(&options.dir, &mut optimizer)? {
-        state = found;
+    let fixed = stage.fixed();
+    if let Some((step, seconds)) = load(options, &state, &mut optimizer, &fixed)? {
+        (state.step, state.seconds) = (step, seconds);
         eprintln!("{}: going on from step {}", state.stage, state.step);
     }
     let metrics_path = options.dir.join("metrics.jsonl");
     let mut metrics_file =
-        continue_metrics(&metrics_path, state.step).map_err(io(&metrics_path))?;
+        continue_metrics(&metrics_path, state.step).map_err(TrainError::io(&metrics_path))?;
 
     let mut saved = Instant::now();
     let mut progress = Progress::new(options, state.step);
@@ -187,7 +221,7 @@ pub fn train(
         progress.add(&parts);
         let last = options.budget.used(&state) >= 1.0;
         if let Some(line) = progress.line(&state, norm, last) {
-            writeln!(metrics_file, "{line}").map_err(io(&metrics_path))?;
+            writeln!(metrics_file, "{line}").map_err(TrainError::io(&metrics_path))?;
         }
         if last || state.step.is_multiple_of(options.sample_every) {
             let numbers =
@@ -197,11 +231,11 @@ pub fn train(
             object.extend(numbers.iter().map(|&(k, v)| (k.to_owned(), v.into())));
             let line = serde_json::Value::Object(object);
             eprintln!("\r{}: evaluation {line}", state.stage);
-            writeln!(metrics_file, "{line}").map_err(io(&metrics_path))?;
+            writeln!(metrics_file, "{line}").map_err(TrainError::io(&metrics_path))?;
         }
         let stopped = options.stop.load(Ordering::Relaxed);
         if last || stopped || saved.elapsed() > options.checkpoint_every {
-            save(&options.dir, &optimizer, &state)?;
+            save(&options.dir, &optimizer, &fixed, &state)?;
             saved = Instant::now();
         }
         if stopped && !last {
@@ -212,7 +246,10 @@ pub fn train(
             return Ok(None);
         }
     }
-    Ok(Some(optimizer.ema_weights(Kind::BFloat16)))
+    let mut weights = optimizer.ema_weights(Kind::BFloat16);
+    let shipped = |fixed: Parameter| (fixed.name, fixed.tensor.to_kind(Kind::BFloat16));
+    weights.extend(fixed.into_iter().map(shipped));
+    Ok(Some(weights))
 }
 
 /// Linear warm-up, then a cosine from the peak to a tenth of it.
@@ -223,21 +260,46 @@ fn learning_rate(options: &TrainOptions, state: &State) -> f64 {
     options.lr * warm * (0.1 + 0.9 * cosine)
 }
 
+/// The file of a folder that a training goes on from.
+pub(super) const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
+
+/// What the name of a fixed parameter has before it in a checkpoint.
+const FIXED: &str = "fixed/";
+
 /// State and tensors are one file, so that a kill between two writes cannot mix two steps.
-fn save(dir: &Path, optimizer: &Optimizer, state: &State) -> Result<(), TrainError> {
-    let path = dir.join("checkpoint.safetensors");
+fn save(
+    dir: &Path,
+    optimizer: &Optimizer,
+    fixed: &[Parameter],
+    state: &State,
+) -> Result<(), TrainError> {
+    let path = dir.join(CHECKPOINT_FILE);
     let text = serde_json::to_vec(state).map_err(|e| TrainError::State {
         path: path.clone(),
         reason: e.to_string(),
     })?;
     let mut tensors = optimizer.state();
+    let named = |fixed: &Parameter| {
+        let name = format!("{FIXED}{}", fixed.name);
+        (name, fixed.tensor.shallow_clone())
+    };
+    tensors.extend(fixed.iter().map(named));
     tensors.push(("state".into(), Tensor::from_slice(&text)));
     crate::weights::save(&path, tensors.iter().map(|(n, t)| (n.as_str(), t)))?;
     Ok(())
 }
 
-fn load(dir: &Path, optimizer: &mut Optimizer) -> Result<Option<State>, TrainError> {
-    let path = dir.join("checkpoint.safetensors");
+/// Refuses a checkpoint of another training, before anything is made for one.
+///
+/// # Errors
+/// When there is such a checkpoint, or a damaged one.
+pub(super) fn check(options: &TrainOptions) -> Result<(), TrainError> {
+    open(options).map(drop)
+}
+
+/// The checkpoint of this training, if there is one.
+fn open(options: &TrainOptions) -> Result<Option<(Checkpoint, State)>, TrainError> {
+    let path = options.dir.join(CHECKPOINT_FILE);
     if !path.exists() {
         return Ok(None);
     }
@@ -245,12 +307,43 @@ fn load(dir: &Path, optimizer: &mut Optimizer) -> Result<Option<State>, TrainErr
     let text = checkpoint.tensor("state", tch::Device::Cpu)?;
     let mut bytes = vec![0u8; text.numel()];
     text.copy_data(&mut bytes, text.numel());
-    let state = serde_json::from_slice(&bytes).map_err(|e| TrainError::State {
-        path,
+    let found: State = serde_json::from_slice(&bytes).map_err(|e| TrainError::State {
+        path: path.clone(),
         reason: e.to_string(),
     })?;
+    let is_over = options.budget.used(&found) >= 1.0;
+    let differences = found.identity.differences(&options.identity, is_over);
+    if !differences.is_empty() {
+        return Err(TrainError::OtherTraining {
+            path,
+            differences: differences.join(", "),
+        });
+    }
+    Ok(Some((checkpoint, found)))
+}
+
+/// Takes back what [`save`] wrote of the same training; returns its steps and seconds.
+fn load(
+    options: &TrainOptions,
+    new: &State,
+    optimizer: &mut Optimizer,
+    fixed: &[Parameter],
+) -> Result<Option<(u64, f64)>, TrainError> {
+    let Some((checkpoint, found)) = open(options)? else {
+        return Ok(None);
+    };
+    if found.stage != new.stage {
+        return Err(TrainError::OtherTraining {
+            path: options.dir.join(CHECKPOINT_FILE),
+            differences: format!("it is of {}, not of {}", found.stage, new.stage),
+        });
+    }
     optimizer.restore(&checkpoint)?;
-    Ok(Some(state))
+    for parameter in fixed {
+        let name = format!("{FIXED}{}", parameter.name);
+        copy_from(&checkpoint, &name, &mut parameter.tensor.shallow_clone())?;
+    }
+    Ok(Some((found.step, found.seconds)))
 }
 
 /// Opens the metrics to append to them, without the lines of steps after `step`: those were
@@ -355,8 +448,8 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// Writes the trained weights of a component into the model folder: configuration first,
-/// so that weights are never there without one.
+/// Writes the trained weights of a component into the model folder. The old weights go first:
+/// whatever moment a kill comes at, no weights are there under another's configuration.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -366,19 +459,24 @@ pub fn export(
     file: &str,
     weights: &[(String, Tensor)],
 ) -> Result<(), TrainError> {
+    let path = dir.join(file);
+    remove(&path)?;
     export_config(dir, config)?;
-    let tensors = weights.iter().map(|(n, t)| (n.as_str(), t));
-    crate::weights::save(&dir.join(file), tensors)?;
+    crate::weights::save(&path, weights.iter().map(|(n, t)| (n.as_str(), t)))?;
     Ok(())
 }
 
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), TrainError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(TrainError::io(path)),
+    }
+}
+
 /// Writes a component's `config.json`.
-pub(super) fn export_config(dir: &Path, config: &impl serde::Serialize) -> Result<(), TrainError> {
+fn export_config(dir: &Path, config: &impl serde::Serialize) -> Result<(), TrainError> {
     let path = dir.join("config.json");
-    let io = |source| TrainError::Io {
-        path: path.clone(),
-        source,
-    };
     let mut text = serde_json::to_string_pretty(config).map_err(|e| TrainError::State {
         path: path.clone(),
         reason: e.to_string(),
@@ -386,5 +484,5 @@ pub(super) fn export_config(dir: &Path, config: &impl serde::Serialize) -> Resul
     text.push('\n');
     fs::create_dir_all(dir)
         .and_then(|()| fs::write(&path, text))
-        .map_err(io)
+        .map_err(TrainError::io(path))
 }

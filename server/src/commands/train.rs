@@ -21,7 +21,8 @@ use predilect_model::weights::{ModelFolder, UNetSize};
 ///
 /// Needs the training set (`predilect data build`). Ctrl-C stops at a checkpoint, and the
 /// same command goes on from there; a finished stage writes its weights into the model
-/// folder, where the next stages find them.
+/// folder, where the next stages find them. From one run to the next --minutes, --budget,
+/// --batch and --lr may change; whatever else is another training, and needs another --work.
 #[derive(Args)]
 pub(crate) struct TrainArgs {
     /// What to train; `all` is the order in which the help lists them.
@@ -36,24 +37,30 @@ pub(crate) struct TrainArgs {
     /// Where checkpoints, metrics.jsonl and sample sheets go [default: train in the cache folder].
     #[arg(long, value_name = "DIR")]
     work: Option<PathBuf>,
-    /// Start from the weights of this model folder (fresh optimizer, short warm-up).
+    /// Start from the weights of this model folder (fresh optimizer, short warm-up); a network
+    /// that it lacks starts from the seed, and each says which.
     #[arg(long, value_name = "DIR")]
     init_from: Option<PathBuf>,
-    /// Minutes of stepping, instead of the preset's.
-    #[arg(long)]
+    /// Minutes of stepping of each stage, instead of the preset's.
+    #[arg(long, value_parser = positive)]
     minutes: Option<f64>,
+    /// Minutes of stepping of all stages together: each has the share of them that the preset
+    /// gives it, and one stage by itself has its share, too. What is done before the first step
+    /// (encoding the artwork, drawing pictures, reading choices) comes on top.
+    #[arg(long, value_name = "MINUTES", value_parser = positive, conflicts_with = "minutes")]
+    budget: Option<f64>,
     /// Samples a step, instead of the preset's.
-    #[arg(long)]
-    batch: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
     /// Peak learning rate, instead of the preset's.
-    #[arg(long)]
+    #[arg(long, value_parser = positive)]
     lr: Option<f64>,
-    /// Prompts that the preference stage draws pictures for, instead of the preset's.
-    #[arg(long)]
-    prompts: Option<usize>,
+    /// Prompts that the vlm and preference stages draw pictures for, instead of the preset's.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    prompts: Option<u32>,
     /// Simulated people that the preference stage trains on, instead of the preset's.
-    #[arg(long)]
-    people: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    people: Option<u32>,
     /// Published models only: what the preference stage draws pictures of, one prompt a line
     /// [default: the training set's labels, where it is there].
     #[arg(long, value_name = "FILE")]
@@ -78,7 +85,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// CPU threads [default: all cores].
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     threads: Option<i32>,
     /// Where to compute: auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "auto")]
@@ -143,6 +150,14 @@ impl From<ObjectiveArg> for Objective {
     }
 }
 
+/// A number above zero.
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("a number above zero is needed".into()),
+    }
+}
+
 pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
     if let Some(threads) = args.threads {
         set_threads(threads);
@@ -179,10 +194,11 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
             PresetArg::Gpu => Preset::Gpu,
         },
         minutes: args.minutes,
-        batch: args.batch,
+        budget: args.budget,
+        batch: args.batch.map(|batch| batch as usize),
         lr: args.lr,
-        prompts: args.prompts,
-        people: args.people,
+        prompts: args.prompts.map(|prompts| prompts as usize),
+        people: args.people.map(|people| people as usize),
         objective: args.objective.into(),
         init_from: args.init_from.map(ModelFolder::new),
         freeze_encoder: args.freeze_encoder,
@@ -193,10 +209,12 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         stop,
     };
     for stage in args.stage.stages() {
-        if recipe.run(stage)? == Outcome::Stopped {
-            break;
-        }
-        eprintln!("{}: done", stage.as_str());
+        let end = match recipe.run(stage)? {
+            Outcome::Stopped => break,
+            Outcome::Finished => "done",
+            Outcome::FinishedBefore => "finished before, left as it is",
+        };
+        eprintln!("{}: {end}", stage.as_str());
     }
     Ok(())
 }
@@ -221,15 +239,17 @@ fn train_published(
         Some(file) => prompts::read(file)?,
         None => artwork_labels()?,
     };
-    let count = args.prompts.unwrap_or(PUBLISHED_PROMPTS);
-    let prompts = prompts.into_iter().take(count.max(1)).collect();
+    let count = args.prompts.unwrap_or(PUBLISHED_PROMPTS) as usize;
+    let prompts = prompts.into_iter().take(count).collect();
     let training = PublishedTraining::new(model, work.join("published"), prompts);
     let training = PublishedTraining {
         out: args.out,
-        people: args.people.unwrap_or(training.people),
+        people: args
+            .people
+            .map_or(training.people, |people| people as usize),
         objective: args.objective.into(),
-        minutes: args.minutes.unwrap_or(training.minutes),
-        batch: args.batch.unwrap_or(training.batch),
+        minutes: args.minutes.or(args.budget).unwrap_or(training.minutes),
+        batch: args.batch.map_or(training.batch, |batch| batch as usize),
         lr: args.lr.unwrap_or(training.lr),
         checkpoint_every: Duration::from_secs(args.checkpoint_every),
         seed: args.seed,
@@ -245,7 +265,7 @@ fn train_published(
 }
 
 /// Prompts that pictures are drawn of where `--prompts` names no other number.
-const PUBLISHED_PROMPTS: usize = 100;
+const PUBLISHED_PROMPTS: u32 = 100;
 
 /// The labels of the training set's subjects, far from their neighbours, which show like things.
 fn artwork_labels() -> anyhow::Result<Vec<String>> {

@@ -5,6 +5,7 @@
     reason = "a helper of a test that panics has failed the test"
 )]
 
+mod data;
 mod model;
 mod published;
 mod support;

@@ -52,6 +52,13 @@ impl Workplace {
         assert!(output.status.success(), "{arguments}: {}", words(&output));
         words(&output)
     }
+
+    /// Runs it to an end that has to be a bad one; returns what it printed.
+    pub(crate) fn fail(&self, arguments: &str) -> String {
+        let output = self.predilect(arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments}: {}", words(&output));
+        words(&output)
+    }
 }
 
 /// Both streams as text.

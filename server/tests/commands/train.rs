@@ -1,12 +1,19 @@
 //! `predilect train` from nothing to a model that draws, and through a kill.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use predilect_model::weights::ModelFolder;
+use predilect_model::device::{DeviceChoice, DtypeChoice};
+use predilect_model::training::preset::{Preset, StageName};
+use predilect_model::weights::{Checkpoint, Component, ModelFolder};
 use serde_json::Value;
 
 use crate::support::{Workplace, words};
+
+/// A model from nothing, a step or a few of each stage.
+const ALL: &str =
+    "train all --minutes 0.01 --batch 4 --prompts 3 --people 2 --dtype f32 --device cpu";
 
 /// Long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -14,9 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[test]
 fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     let place = Workplace::new();
-    place.run("train all --minutes 0.01 --batch 4 --prompts 3 --people 2 --dtype f32 --device cpu");
+    place.run(ALL);
     let model = ModelFolder::new(place.path("models/mini"));
     assert_eq!(model.card().unwrap().name, "mini");
+
+    for stage in StageName::ALL {
+        let files = fs::read_dir(place.path("train").join(stage.as_str())).unwrap();
+        let mut names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        assert!(names.any(|name| name.starts_with("sheet-") && name.ends_with(".png")));
+    }
+
+    // Once more, nothing is left to do and nothing is written.
+    let weights = model.hash().unwrap();
+    let again = place.run(ALL);
+    for stage in StageName::ALL {
+        let line = format!("{}: finished before", stage.as_str());
+        assert!(again.contains(&line), "{again}");
+    }
+    assert_eq!(model.hash().unwrap(), weights);
 
     place.run("eval pictures --count 2 --out eval");
     let report: Value =
@@ -89,15 +111,100 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     assert!(report["ends_differ_by"].as_u64() <= Some(1), "{report}");
 
     // Other weights draw other pictures, and people choose among those.
-    let work = place.path("train/preference");
-    fs::remove_file(work.join("checkpoint.safetensors")).unwrap();
+    let preference = ALL.replace("all", "preference");
     fs::remove_dir_all(place.path("train/stage-c")).unwrap();
     place.run("train stage-c --minutes 0.01 --batch 4 --seed 2 --dtype f32 --device cpu");
-    let again =
-        "train preference --minutes 0.01 --batch 4 --prompts 3 --people 2 --dtype f32 --device cpu";
-    assert!(place.run(again).contains("drawn anew"));
-    fs::remove_file(work.join("checkpoint.safetensors")).unwrap();
-    assert!(!place.run(again).contains("drawn anew"));
+    let told = place.fail(&preference);
+    assert!(
+        told.contains("another prior") && told.contains("--work"),
+        "{told}"
+    );
+    fs::remove_dir_all(place.path("train/preference")).unwrap();
+    assert!(place.run(&preference).contains("drawn anew"));
+    fs::remove_dir_all(place.path("train/preference")).unwrap();
+    assert!(!place.run(&preference).contains("drawn anew"));
+}
+
+/// Runs a training until this file is there, and kills it.
+fn kill_when_there(place: &Workplace, command: &str, file: &Path) {
+    let mut killed = place.predilect(command).spawn().unwrap();
+    let started = Instant::now();
+    while !file.exists() {
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{} was not written",
+            file.display()
+        );
+        assert!(
+            killed.try_wait().unwrap().is_none(),
+            "{command} ended by itself"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // On Unix this is SIGKILL: nothing is told, nothing is tidied up.
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+}
+
+/// Whether a tensor that ships is the one that a checkpoint keeps as fixed.
+fn ships_as_kept(shipped: &Path, checkpoint: &Path, name: &str) -> bool {
+    let device = DeviceChoice::Cpu.resolve().unwrap();
+    let read = |file: &Path, name: &str| {
+        let tensor = Checkpoint::open_path(file).unwrap().tensor(name, device);
+        tensor.unwrap().to_kind(DtypeChoice::Bf16.resolve(device))
+    };
+    read(shipped, name) == read(checkpoint, &format!("fixed/{name}"))
+}
+
+#[test]
+fn a_killed_stage_goes_on_with_all_that_it_had() {
+    let place = Workplace::new();
+    place.run(ALL);
+    let model = ModelFolder::new(place.path("models/mini"));
+    // Each with what it does not train, and so would make anew: the prior's text mappers, the
+    // drawn pictures, the whitening of what choices say.
+    let command = |stage: &str, minutes: &str| {
+        let command = ALL.replace("all", stage).replace("0.01", minutes);
+        command.replace("--prompts 3", "--prompts 12") + " --checkpoint-every 0"
+    };
+    let goes_on = |stage: &str| {
+        let told = place.run(&command(stage, "0.01"));
+        assert!(
+            told.contains(&format!("{stage}: going on from step ")),
+            "{told}"
+        );
+        told
+    };
+    let checkpoint = |stage: &str| place.path(&format!("train/{stage}/checkpoint.safetensors"));
+    let kept = place.path("kept.safetensors");
+
+    fs::remove_dir_all(place.path("train/stage-c")).unwrap();
+    kill_when_there(&place, &command("stage-c", "1"), &checkpoint("stage-c"));
+    fs::copy(checkpoint("stage-c"), &kept).unwrap();
+    goes_on("stage-c");
+    let prior = model.weights_file(Component::Prior);
+    assert!(ships_as_kept(&prior, &kept, "clip_txt_mapper.weight"));
+
+    fs::remove_dir_all(place.path("train/vlm")).unwrap();
+    let first = place.path("train/drawn/00000.safetensors");
+    fs::remove_file(&first).unwrap();
+    kill_when_there(&place, &command("vlm", "30"), &first);
+    let drawn = fs::metadata(&first).unwrap().modified().unwrap();
+    kill_when_there(&place, &command("vlm", "30"), &checkpoint("vlm"));
+    assert_eq!(fs::metadata(&first).unwrap().modified().unwrap(), drawn);
+    goes_on("vlm");
+
+    fs::remove_dir_all(place.path("train/preference")).unwrap();
+    kill_when_there(
+        &place,
+        &command("preference", "30"),
+        &checkpoint("preference"),
+    );
+    fs::copy(checkpoint("preference"), &kept).unwrap();
+    let told = goes_on("preference");
+    assert!(!told.contains("read the choices"), "{told}");
+    let adapter = model.weights_file(Component::PreferenceAdapter);
+    assert!(ships_as_kept(&adapter, &kept, "projection.weight"));
 }
 
 #[test]
@@ -106,15 +213,7 @@ fn a_killed_training_goes_on_from_its_checkpoint() {
     let command =
         "train judge --minutes 30 --batch 4 --checkpoint-every 1 --dtype f32 --device cpu";
     let checkpoint = place.path("train/judge/checkpoint.safetensors");
-    let mut killed = place.predilect(command).spawn().unwrap();
-    let started = Instant::now();
-    while !checkpoint.exists() {
-        assert!(started.elapsed() < PATIENCE, "no checkpoint was written");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    // On Unix this is SIGKILL: nothing is told, nothing is tidied up.
-    killed.kill().unwrap();
-    killed.wait().unwrap();
+    kill_when_there(&place, command, &checkpoint);
 
     let continued = place.run(&command.replace("--minutes 30", "--minutes 0.2"));
     let from = continued.split("going on from step ").nth(1).unwrap();
@@ -152,4 +251,96 @@ fn a_stage_whose_forerunner_is_missing_says_which() {
         .unwrap();
     let said = words(&output);
     assert!(said.contains("predilect data build"), "{said}");
+}
+
+#[test]
+fn a_training_with_another_seed_is_not_taken_for_the_one_that_is_there() {
+    let place = Workplace::new();
+    let command = "train judge --minutes 0.01 --batch 4 --dtype f32 --device cpu";
+    place.run(command);
+    let told = place.fail(&format!("{command} --seed 5"));
+    assert!(told.contains("--seed was 0 and is 5"), "{told}");
+    assert!(told.contains("--work"), "{told}");
+    let other = place.run(&format!("{command} --seed 5 --work other"));
+    assert!(other.contains("judge: done"), "{other}");
+    // Another model lies in the folder now.
+    let back = place.run(command);
+    assert!(back.contains("judge: done"), "{back}");
+    let again = place.run(command);
+    assert!(again.contains("judge: finished before"), "{again}");
+}
+
+#[test]
+fn weights_to_start_from_are_there_and_each_network_says_whether_they_are() {
+    let place = Workplace::new();
+    let command = "train judge --minutes 0.01 --batch 4 --dtype f32 --device cpu";
+    let told = place.fail(&format!("{command} --init-from nowhere"));
+    assert!(
+        told.contains("--init-from") && told.contains("model.json"),
+        "{told}"
+    );
+
+    assert!(place.run(command).contains("judge: from the seed"));
+    fs::copy(
+        shipped().join("model.json"),
+        place.path("models/mini/model.json"),
+    )
+    .unwrap();
+    let from = "--init-from models/mini --work other --model other-model";
+    let told = place.run(&format!("{command} {from}"));
+    assert!(told.contains("judge: from models/mini"), "{told}");
+
+    // The shipped text tower brings its words along, and the judge knows other subjects.
+    let from = format!(
+        "--init-from {} --work third --model third",
+        shipped().display()
+    );
+    let told = place.run(&format!("{} {from}", command.replace("judge", "clip")));
+    assert!(told.contains("text_encoder: from /"), "{told}");
+    assert!(told.contains("image_encoder: from the seed"), "{told}");
+    let words = fs::read(place.path("third/clip/tokenizer/tokenizer.json")).unwrap();
+    assert_eq!(
+        words,
+        fs::read(shipped().join("tokenizer/tokenizer.json")).unwrap()
+    );
+    let told = place.fail(&format!("{command} {from}"));
+    assert!(told.contains("other subjects"), "{told}");
+}
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/mini")
+}
+
+#[test]
+fn numbers_that_make_no_training_are_refused_in_words() {
+    let place = Workplace::new();
+    for bad in [
+        "--batch 0",
+        "--prompts 0",
+        "--people 0",
+        "--threads 0",
+        "--minutes 0",
+        "--minutes=-1",
+        "--minutes NaN",
+        "--lr inf",
+        "--budget=-5",
+        "--budget 5 --minutes 5",
+    ] {
+        let told = place.fail(&format!("train judge {bad}"));
+        assert!(told.contains("error: "), "{bad}: {told}");
+        assert!(!told.contains("panicked"), "{bad}: {told}");
+    }
+    let told = place.fail("train judge --minutes 0.01 --batch 1 --dtype f32 --device cpu");
+    assert!(told.contains("--batch of 2 or more"), "{told}");
+}
+
+#[test]
+fn a_budget_is_shared_as_the_preset_shares_its_own() {
+    let place = Workplace::new();
+    place.run("train judge --budget 0.5 --batch 4 --dtype f32 --device cpu");
+    let finished = fs::read(place.path("train/judge/finished.json")).unwrap();
+    let finished: Value = serde_json::from_slice(&finished).unwrap();
+    let minutes = finished["minutes"].as_f64().unwrap();
+    let share = Preset::Cpu.settings(StageName::Judge).minutes / Preset::Cpu.minutes();
+    assert!((minutes - 0.5 * share).abs() < 1e-9, "{minutes}");
 }

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Outcome, Recipe, untrained, with_prefix};
+use super::{Outcome, Recipe, clear, copy, same_content, say_start, with_prefix};
 use crate::diffusion::DdpmWuerstchenScheduler;
 use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::latent_encoder::LatentEncoder;
@@ -15,9 +15,9 @@ use crate::training::pictures::PictureBank;
 use crate::training::preset::{self, StageName};
 use crate::training::stage_a::{StageA, latent_std};
 use crate::training::stage_b::{StageB, StageBParts};
-use crate::training::stage_c::{StageC, TEXT_ENCODER, is_text_mapper};
+use crate::training::stage_c::{StageC, TEXT_ENCODER};
 use crate::training::stage_c_text::TextToLatent;
-use crate::training::trainer::export_config;
+use crate::training::trainer::CHECKPOINT_FILE;
 use crate::training::{Budget, TrainError, TrainOptions, train};
 use crate::weights::{Component, Params};
 
@@ -25,35 +25,32 @@ use crate::weights::{Component, Params};
 const TEXT_SHARE: f64 = 0.15;
 
 impl Recipe {
-    pub(super) fn stage_a(&self) -> Result<Outcome, TrainError> {
+    pub(super) fn stage_a(&self, options: &TrainOptions) -> Result<Outcome, TrainError> {
         let settings = self.settings(StageName::StageA);
         let (network, params) = self.network(Component::Vqgan, preset::stage_a(), PaellaVq::new)?;
-        let (train, held_out) = self.pictures(&self.artwork()?, settings.variants);
+        let (bank, held_out) = self.pictures(&self.artwork()?, settings.variants);
         let config = network.config().clone();
         let mut stage = StageA {
             network,
             params,
-            train,
+            train: bank,
             held_out,
             batch: settings.batch,
         };
-        let outcome = self.finish(&mut stage, &self.options(StageName::StageA), |weights| {
-            self.export(Component::Vqgan, &config, &weights)
-        })?;
-        if outcome == Outcome::Finished {
-            // Stage B's latents are to have unit variance, as its noise has.
-            let (trained, _) = self.trained(Component::Vqgan, StageName::StageA, PaellaVq::new)?;
-            let scale_factor = latent_std(&trained, &stage.train, self.kind);
-            let scaled = PaellaVqConfig {
-                scale_factor,
-                ..config
-            };
-            export_config(&self.model.component(Component::Vqgan), &scaled)?;
-        }
-        Ok(outcome)
+        let Some(weights) = train(&mut stage, options)? else {
+            return Ok(Outcome::Stopped);
+        };
+        // Measured on what ships: Stage B's latents are to have unit variance, as its noise has.
+        take(&stage.params, &weights);
+        let scaled = PaellaVqConfig {
+            scale_factor: latent_std(&stage.network, &stage.train, self.kind),
+            ..config
+        };
+        self.export(Component::Vqgan, &scaled, &weights)?;
+        Ok(Outcome::Finished)
     }
 
-    pub(super) fn stage_b(&self) -> Result<Outcome, TrainError> {
+    pub(super) fn stage_b(&self, options: &TrainOptions) -> Result<Outcome, TrainError> {
         let settings = self.settings(StageName::StageB);
         let (autoencoder, _) = self.trained(Component::Vqgan, StageName::StageA, PaellaVq::new)?;
         let (decoder, decoder_params) = self.network(
@@ -84,13 +81,17 @@ impl Recipe {
             held_out,
             batch: settings.batch,
         });
-        let outcome = self.finish(&mut stage, &self.options(StageName::StageB), |weights| {
+        let outcome = self.finish(&mut stage, options, |weights| {
+            let encoder = with_prefix(&weights, "latent_encoder/");
+            if !encoder.is_empty() {
+                use Component::{Decoder, LatentEncoder, Previewer};
+                clear(&self.model, &[Decoder, LatentEncoder, Previewer])?;
+            }
             self.export(
                 Component::Decoder,
                 &decoder_config,
                 &with_prefix(&weights, "decoder/"),
             )?;
-            let encoder = with_prefix(&weights, "latent_encoder/");
             if !encoder.is_empty() {
                 self.export(Component::LatentEncoder, &encoder_config, &encoder)?;
             }
@@ -130,7 +131,7 @@ impl Recipe {
         Ok(self.model.write_card(&preset::card(), &schedule)?)
     }
 
-    pub(super) fn stage_c(&self) -> Result<Outcome, TrainError> {
+    pub(super) fn stage_c(&self, options: &TrainOptions) -> Result<Outcome, TrainError> {
         let settings = self.settings(StageName::StageC);
         let b = StageName::StageB;
         let text = ClipTextModelWithProjection::new;
@@ -139,6 +140,9 @@ impl Recipe {
             .start_of(Component::Prior)
             .and(self.start_of(Component::TextEncoder));
         let text_is_known = known.is_some();
+        let towers = self.towers();
+        let text_folder = known.unwrap_or(&towers);
+        say_start(Component::TextEncoder, Some(text_folder));
         let (text_encoder, text_params) = match known {
             Some(folder) => folder.load(Component::TextEncoder, self.kind, self.device, text)?,
             None => self.trained(Component::TextEncoder, StageName::Clip, text)?,
@@ -152,7 +156,7 @@ impl Recipe {
         let config = prior.config().clone();
         let schedule = preset::schedule();
         let pipeline = Pipeline {
-            tokenizer: open_tokenizer(&self.model)?,
+            tokenizer: open_tokenizer(text_folder)?,
             text_encoder,
             prior,
             adapter: None,
@@ -169,30 +173,38 @@ impl Recipe {
         let (pictures, _) = self.pictures(&artwork, settings.variants);
         let latents = CaptionedLatents::encode(artwork, &encoder, &pictures, self.kind);
         drop(pictures);
-        let all = prior_params.taken();
         let mut stage = StageC::new(pipeline, prior_params, text_params, latents, settings.batch);
-        let mut options = self.options(StageName::StageC);
+        let mut options = options.clone();
         if !text_is_known {
             let part = |share| Budget::Seconds(settings.minutes * 60.0 * share);
             options.budget = part(1.0 - TEXT_SHARE);
-            let options = TrainOptions {
-                dir: options.dir.join("text"),
-                budget: part(TEXT_SHARE),
-                ..options.clone()
-            };
-            let Some(weights) = train(&mut TextToLatent::new(&stage, self.seed)?, &options)? else {
-                return Ok(Outcome::Stopped);
-            };
-            take(&stage.text_params, &with_prefix(&weights, TEXT_ENCODER));
-            stage.whiten_text();
+            // A checkpoint of the prior has the text encoder and the mappers with it.
+            if !options.dir.join(CHECKPOINT_FILE).exists() {
+                let options = TrainOptions {
+                    dir: options.dir.join("text"),
+                    budget: part(TEXT_SHARE),
+                    ..options.clone()
+                };
+                let mut text = TextToLatent::new(&stage, self.seed)?;
+                let Some(weights) = train(&mut text, &options)? else {
+                    return Ok(Outcome::Stopped);
+                };
+                take(&stage.text_params, &with_prefix(&weights, TEXT_ENCODER));
+                stage.whiten_text();
+            }
         }
-        let fixed = untrained(all, is_text_mapper);
         self.finish(&mut stage, &options, |weights| {
+            let (own, words) = (self.model.tokenizer(), text_folder.tokenizer());
+            clear(&self.model, &[Component::TextEncoder, Component::Prior])?;
+            if !(own.exists() && same_content(&own, &words)?) {
+                // A vision-language model that is there has learned other words.
+                clear(&self.model, &[Component::Vlm])?;
+                copy(&words, &own)?;
+            }
             let text_encoder = with_prefix(&weights, TEXT_ENCODER);
             self.export(Component::TextEncoder, &text_config, &text_encoder)?;
             let mut prior = weights;
             prior.retain(|(name, _)| !name.starts_with(TEXT_ENCODER));
-            prior.extend(fixed);
             self.export(Component::Prior, &config, &prior)
         })
     }

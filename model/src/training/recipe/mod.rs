@@ -2,10 +2,11 @@
 
 mod cascade;
 mod judge;
+mod standing;
 mod taste;
 mod towers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -14,11 +15,16 @@ use tch::{Device, Kind, Tensor};
 
 use crate::data::artwork::Artwork;
 use crate::data::split::Split;
+use crate::refusal;
 use crate::training::pictures::PictureBank;
 use crate::training::preference::Objective;
 use crate::training::preset::{Preset, StageName, StageSettings};
+use crate::training::trainer::{check, remove};
 use crate::training::{Budget, Stage, TrainError, TrainOptions, export, train};
-use crate::weights::{Component, ModelFolder, Parameter, Params, WeightsError};
+use crate::weights::{Component, ModelFolder, Params, WeightsError};
+
+/// Sets the judge's random start apart from all other networks'.
+const JUDGE_SEED: u64 = 0x006a_7564_6765;
 
 /// What a training run is told from outside.
 #[derive(Debug, Clone)]
@@ -31,8 +37,11 @@ pub struct Recipe {
     pub artwork: PathBuf,
     /// For which machine the stages are sized.
     pub preset: Preset,
-    /// Minutes of stepping, instead of the preset's.
+    /// Minutes of stepping of each stage, instead of the preset's.
     pub minutes: Option<f64>,
+    /// Minutes of stepping of all stages together, of which each has the share that the preset
+    /// gives it; `minutes` goes before.
+    pub budget: Option<f64>,
     /// Samples a step, instead of the preset's.
     pub batch: Option<usize>,
     /// Peak learning rate, instead of the preset's.
@@ -64,47 +73,76 @@ pub struct Recipe {
 pub enum Outcome {
     /// Its weights are in the model folder.
     Finished,
+    /// They were there already, from the same training.
+    FinishedBefore,
     /// It stopped at a checkpoint.
     Stopped,
 }
 
 impl Recipe {
-    /// Runs one stage to its end, continuing from its checkpoint.
+    /// Runs one stage to its end, continuing from its checkpoint. A stage that came to its end
+    /// before is left as it is.
     ///
     /// # Errors
-    /// When data or an earlier stage is missing, a file cannot be written, or training diverges.
+    /// When data, an earlier stage or the weights to start from are missing, the checkpoint is of
+    /// another training, a file cannot be written, libtorch refuses something, or training
+    /// diverges.
     pub fn run(&self, stage: StageName) -> Result<Outcome, TrainError> {
+        refusal::catch(|| self.run_stage(stage))?
+    }
+
+    fn run_stage(&self, stage: StageName) -> Result<Outcome, TrainError> {
         tch::manual_seed(self.seed as i64);
-        match stage {
-            StageName::Clip => self.clip(),
-            StageName::Judge => self.judge(),
-            StageName::StageA => self.stage_a(),
-            StageName::StageB => self.stage_b(),
-            StageName::StageC => self.stage_c(),
-            StageName::Preference => self.preference(),
-            StageName::Vlm => self.vlm(),
+        if let Some(folder) = &self.init_from {
+            folder.card().map_err(|error| {
+                TrainError::Missing(format!(
+                    "--init-from takes a folder with the model.json of a trained model: {error}"
+                ))
+            })?;
         }
+        let options = self.options(stage)?;
+        if self.has_finished(stage, &options)? {
+            return Ok(Outcome::FinishedBefore);
+        }
+        check(&options)?;
+        let outcome = match stage {
+            StageName::Clip => self.clip(&options),
+            StageName::Judge => self.judge(&options),
+            StageName::StageA => self.stage_a(&options),
+            StageName::StageB => self.stage_b(&options),
+            StageName::StageC => self.stage_c(&options),
+            StageName::Preference => self.preference(&options),
+            StageName::Vlm => self.vlm(&options),
+        }?;
+        if outcome == Outcome::Finished {
+            self.set_finished(stage, &options)?;
+        }
+        Ok(outcome)
     }
 
     fn settings(&self, stage: StageName) -> StageSettings {
         let preset = self.preset.settings(stage);
+        let shared = self
+            .budget
+            .map(|budget| budget * preset.minutes / self.preset.minutes());
         StageSettings {
-            minutes: self.minutes.unwrap_or(preset.minutes),
+            minutes: self.minutes.or(shared).unwrap_or(preset.minutes),
             batch: self.batch.unwrap_or(preset.batch),
             lr: self.lr.unwrap_or(preset.lr),
             ..preset
         }
     }
 
-    fn options(&self, stage: StageName) -> TrainOptions {
+    fn options(&self, stage: StageName) -> Result<TrainOptions, TrainError> {
         let settings = self.settings(stage);
-        TrainOptions {
+        Ok(TrainOptions {
             dir: self.work.join(stage.as_str()),
             budget: Budget::Seconds(settings.minutes * 60.0),
             lr: settings.lr,
             warmup: 100,
             batch: settings.batch,
             seed: self.seed,
+            identity: self.identity(stage)?,
             checkpoint_every: self.checkpoint_every,
             sample_every: match self.preset {
                 Preset::Cpu => 500,
@@ -112,7 +150,13 @@ impl Recipe {
             },
             stop: self.stop.clone(),
             optimizer: Default::default(),
-        }
+        })
+    }
+
+    /// The folder of the two towers as clip trained them: the text encoder that Stage C trains on
+    /// is another one.
+    fn towers(&self) -> ModelFolder {
+        towers_in(&self.model)
     }
 
     fn artwork(&self) -> Result<Artwork, TrainError> {
@@ -151,10 +195,29 @@ impl Recipe {
     where
         C: serde::de::DeserializeOwned,
     {
-        if let Some(folder) = self.start_of(component) {
+        self.network_from(self.start_of(component), component, config, build)
+    }
+
+    /// A network to train: from this folder, or from the seed.
+    fn network_from<C, N>(
+        &self,
+        start: Option<&ModelFolder>,
+        component: Component,
+        config: C,
+        build: impl Fn(&Params, C) -> Result<N, WeightsError>,
+    ) -> Result<(N, Params), TrainError>
+    where
+        C: serde::de::DeserializeOwned,
+    {
+        say_start(component, start);
+        if let Some(folder) = start {
             return Ok(folder.load(component, self.kind, self.device, build)?);
         }
-        let params = Params::random(self.seed, self.kind, self.device);
+        let seed = match component {
+            Component::Judge => self.seed ^ JUDGE_SEED,
+            _ => self.seed,
+        };
+        let params = Params::random(seed, self.kind, self.device);
         Ok((build(&params, config)?, params))
     }
 
@@ -168,7 +231,11 @@ impl Recipe {
     where
         C: serde::de::DeserializeOwned,
     {
-        self.model
+        let folder = match stage {
+            StageName::Clip => &self.towers(),
+            _ => &self.model,
+        };
+        folder
             .load(component, self.kind, self.device, build)
             .map_err(|error| {
                 let stage = stage.as_str();
@@ -195,17 +262,53 @@ impl Recipe {
         config: &impl serde::Serialize,
         weights: &[(String, Tensor)],
     ) -> Result<(), TrainError> {
-        let file = format!("{}.safetensors", component.stem());
-        export(&self.model.component(component), config, &file, weights)
+        export_to(&self.model, component, config, weights)
     }
 }
 
-/// Parameters that a stage leaves as they are, as they ship.
-fn untrained(all: Vec<Parameter>, is_fixed: impl Fn(&str) -> bool) -> Vec<(String, Tensor)> {
-    all.into_iter()
-        .filter(|parameter| is_fixed(&parameter.name))
-        .map(|parameter| (parameter.name, parameter.tensor.to_kind(Kind::BFloat16)))
-        .collect()
+/// Removes weights that belong together from a folder before new ones are written: whatever moment
+/// a kill comes at, none is left beside another's.
+fn clear(folder: &ModelFolder, components: &[Component]) -> Result<(), TrainError> {
+    let mut files = components.iter().map(|&c| folder.weights_file(c));
+    files.try_for_each(|file| remove(&file))
+}
+
+fn export_to(
+    folder: &ModelFolder,
+    component: Component,
+    config: &impl serde::Serialize,
+    weights: &[(String, Tensor)],
+) -> Result<(), TrainError> {
+    let file = format!("{}.safetensors", component.stem());
+    export(&folder.component(component), config, &file, weights)
+}
+
+/// Where the towers of clip and their words are in a model folder.
+fn towers_in(folder: &ModelFolder) -> ModelFolder {
+    ModelFolder::new(folder.path().join("clip"))
+}
+
+/// Says what the weights of a network to train start from.
+fn say_start(component: Component, start: Option<&ModelFolder>) {
+    match start {
+        Some(folder) => eprintln!("{}: from {}", component.folder(), folder.path().display()),
+        None => eprintln!("{}: from the seed", component.folder()),
+    }
+}
+
+/// Copies a file, making the folder that it goes to.
+fn copy(from: &Path, to: &Path) -> Result<(), TrainError> {
+    let copied = match to.parent() {
+        Some(folder) => std::fs::create_dir_all(folder).and_then(|()| std::fs::copy(from, to)),
+        None => std::fs::copy(from, to),
+    };
+    copied.map(|_| ()).map_err(TrainError::io(to))
+}
+
+/// Whether two files have the same bytes.
+fn same_content(a: &Path, b: &Path) -> Result<bool, TrainError> {
+    let read = |path: &Path| std::fs::read(path).map_err(TrainError::io(path));
+    Ok(read(a)? == read(b)?)
 }
 
 /// The weights whose names begin with `prefix`, without it.

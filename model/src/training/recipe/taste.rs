@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::{Outcome, Recipe, untrained};
+use super::{Outcome, Recipe};
 use crate::data::artwork::Artwork;
 use crate::data::split::Split;
 use crate::diffusion::Noise;
@@ -10,24 +10,24 @@ use crate::networks::latent_encoder::LatentEncoder;
 use crate::networks::preference_attention::{PreferenceAttention, PreferenceAttentionConfig};
 use crate::pipeline::Pipeline;
 use crate::preference::embedding::PreferenceEmbedder;
-use crate::training::TrainError;
-use crate::training::preference::{Preference, PreferenceParts, makes_tokens};
+use crate::training::preference::{Preference, PreferenceParts};
 use crate::training::preference_people::read_choices;
 use crate::training::preference_pool::{PicturePool, PoolSize};
 use crate::training::preset::{self, StageName};
+use crate::training::{TrainError, TrainOptions};
 use crate::weights::Component;
 
 /// Most people that the preference stage is measured on.
 const MEASURED_PEOPLE: usize = 16;
 
 impl Recipe {
-    pub(super) fn preference(&self) -> Result<Outcome, TrainError> {
+    pub(super) fn preference(&self, options: &TrainOptions) -> Result<Outcome, TrainError> {
         let settings = self.settings(StageName::Preference);
         let card = self.model.card()?;
         let mut pipeline = Pipeline::load(&self.model, &card, self.kind, self.device)?;
         let embedder = PreferenceEmbedder::load(&self.model, self.kind, self.device)?;
         let artwork = self.artwork()?;
-        let people_count = self.people.unwrap_or(preset::people(self.preset));
+        let people_count = self.people_count();
         let Some(drawn) = self.drawn(&artwork, &pipeline)? else {
             return Ok(Outcome::Stopped);
         };
@@ -41,19 +41,22 @@ impl Recipe {
         let size = self.pool_size();
         let real = PicturePool::of_artwork(&artwork, &encoder, size, &mut noise, place)?;
         let pool = drawn.join(real);
-        let read = |split, count| {
+        let reader = self.model.hash_of(|c| c == Component::Vlm)?;
+        let read = |split, count, name: &str| {
             read_choices(
                 &pool.choices,
-                &embedder,
+                (&embedder, &reader),
                 (self.seed, split),
                 count,
+                &options.dir.join("people").join(name),
                 &self.stop,
             )
         };
-        let Some(people) = read(Split::Train, people_count)? else {
+        let Some(people) = read(Split::Train, people_count, "train")? else {
             return Ok(Outcome::Stopped);
         };
-        let Some(held_out) = read(Split::HeldOut, MEASURED_PEOPLE.min(people_count))? else {
+        let measured = MEASURED_PEOPLE.min(people_count);
+        let Some(held_out) = read(Split::HeldOut, measured, "held-out")? else {
             return Ok(Outcome::Stopped);
         };
         let hidden = people[0].hidden.size();
@@ -68,7 +71,6 @@ impl Recipe {
         let (adapter, adapter_params) = self.network(component, config, build)?;
         let config = adapter.config().clone();
         pipeline.adapter = Some(adapter);
-        let all = adapter_params.taken();
         let mut stage = Preference::new(PreferenceParts {
             pipeline,
             adapter_params,
@@ -83,15 +85,12 @@ impl Recipe {
         if self.start_of(component).is_none() {
             stage.whiten_tokens();
         }
-        let fixed = untrained(all, makes_tokens);
-        let options = self.options(StageName::Preference);
-        self.finish(&mut stage, &options, |mut weights| {
-            weights.extend(fixed);
+        self.finish(&mut stage, options, |weights| {
             self.export(component, &config, &weights)
         })
     }
 
-    fn pool_size(&self) -> PoolSize {
+    pub(super) fn pool_size(&self) -> PoolSize {
         let size = preset::pool(self.preset);
         PoolSize {
             prompts: self.prompts.unwrap_or(size.prompts),
@@ -109,13 +108,13 @@ impl Recipe {
     ) -> Result<Option<PicturePool>, TrainError> {
         let size = self.pool_size();
         let prompts = self.prompts(artwork, size.prompts);
-        let file = self.work.join("drawn.safetensors");
+        let dir = self.work.join("drawn");
         let weights = self.model.hash_of(|c| Component::DRAWING.contains(&c))?;
         PicturePool::draw(
             (pipeline, weights.as_str()),
             prompts,
             size,
-            &file,
+            &dir,
             &self.stop,
         )
     }

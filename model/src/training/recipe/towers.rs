@@ -4,19 +4,20 @@ use std::path::{Path, PathBuf};
 
 use tch::{Kind, Tensor};
 
-use super::{Outcome, Recipe, with_prefix};
+use super::{Outcome, Recipe, clear, copy, export_to, same_content, towers_in, with_prefix};
 use crate::data::split::Split;
 use crate::data::tokenizer::{IMAGE, TOKENIZER_FILE, Tokenizer};
 use crate::networks::clip::ClipTextModelWithProjection;
 use crate::networks::llava_onevision::LlavaOnevision;
 use crate::networks::siglip::SiglipVisionModel;
 use crate::pipeline::Pipeline;
-use crate::training::TrainError;
 use crate::training::clip::{Clip, ClipParts};
 use crate::training::pictures::PictureBank;
 use crate::training::preset::{self, StageName};
+use crate::training::trainer::CHECKPOINT_FILE;
 use crate::training::vlm::{Vlm, VlmParts};
-use crate::weights::{Component, Params};
+use crate::training::{TrainError, TrainOptions};
+use crate::weights::{Component, ModelFolder, Params};
 
 /// One subject in this many is shown to the vision-language model.
 const VLM_SUBJECTS_STRIDE: usize = 4;
@@ -28,36 +29,51 @@ const TOWER: &str = "vision_tower.";
 const POSITIONS: &str = "embeddings.position_embedding.weight";
 
 impl Recipe {
-    /// The words that a training of the towers began with; a data set built anew meanwhile may
-    /// have others.
-    fn words_of_towers(&self) -> Result<PathBuf, TrainError> {
-        let kept = self
-            .work
-            .join(StageName::Clip.as_str())
-            .join(TOKENIZER_FILE);
-        if !kept.exists() {
-            let newest = self.artwork.join(TOKENIZER_FILE);
-            if !newest.exists() {
+    /// The folder that a tower starts from: another model's towers, or what it made of them.
+    fn start_of_tower(&self, tower: Component) -> Option<ModelFolder> {
+        let folder = self.init_from.as_ref()?;
+        let mut candidates = [towers_in(folder), folder.clone()].into_iter();
+        candidates.find(|folder| folder.component(tower).exists())
+    }
+
+    /// The words that the towers learn: those of the text encoder to start from, else those of the
+    /// training set. A training keeps what it began with in its folder; a set that is built anew
+    /// meanwhile may have others.
+    fn words_of_towers(
+        &self,
+        text: Option<&ModelFolder>,
+        dir: &Path,
+    ) -> Result<PathBuf, TrainError> {
+        let kept = dir.join(TOKENIZER_FILE);
+        if !(kept.exists() && dir.join(CHECKPOINT_FILE).exists()) {
+            let words = match text {
+                Some(folder) => folder.tokenizer(),
+                None => self.artwork.join(TOKENIZER_FILE),
+            };
+            if !words.exists() {
                 return Err(TrainError::Missing(format!(
                     "{} is not there. Make the training set first: predilect data build",
-                    newest.display()
+                    words.display()
                 )));
             }
-            copy(&newest, &kept)?;
+            copy(&words, &kept)?;
         }
         Ok(kept)
     }
 
-    pub(super) fn clip(&self) -> Result<Outcome, TrainError> {
+    pub(super) fn clip(&self, options: &TrainOptions) -> Result<Outcome, TrainError> {
         let settings = self.settings(StageName::Clip);
-        let words = self.words_of_towers()?;
+        let start = self.start_of_tower(Component::TextEncoder);
+        let words = self.words_of_towers(start.as_ref(), &options.dir)?;
         let tokenizer = read_words(&words)?;
-        let (text, text_params) = self.network(
+        let (text, text_params) = self.network_from(
+            start.as_ref(),
             Component::TextEncoder,
             preset::text_encoder(tokenizer.vocabulary_size() as i64),
             ClipTextModelWithProjection::new,
         )?;
-        let (image, image_params) = self.network(
+        let (image, image_params) = self.network_from(
+            self.start_of_tower(Component::ImageEncoder).as_ref(),
             Component::ImageEncoder,
             preset::image_encoder(),
             SiglipVisionModel::new,
@@ -76,24 +92,32 @@ impl Recipe {
             held_out,
             batch: settings.batch,
         })?;
-        self.finish(&mut stage, &self.options(StageName::Clip), |weights| {
+        self.finish(&mut stage, options, |weights| {
             let part = |prefix| with_prefix(&weights, prefix);
-            copy(&words, &self.model.tokenizer())?;
-            self.export(
-                Component::ImageEncoder,
-                &image_config,
-                &part("image_encoder/"),
-            )?;
-            self.export(Component::TextEncoder, &text_config, &part("text_encoder/"))
+            let (text, image) = (Component::TextEncoder, Component::ImageEncoder);
+            let towers = self.towers();
+            clear(&towers, &[text, image])?;
+            copy(&words, &towers.tokenizer())?;
+            export_to(&towers, image, &image_config, &part("image_encoder/"))?;
+            export_to(&towers, text, &text_config, &part("text_encoder/"))
         })
     }
 
-    pub(super) fn vlm(&self) -> Result<Outcome, TrainError> {
+    pub(super) fn vlm(&self, options: &TrainOptions) -> Result<Outcome, TrainError> {
         let settings = self.settings(StageName::Vlm);
         let tokenizer = read_words(&self.model.tokenizer())?;
         let image = tokenizer.id(IMAGE).ok_or_else(|| {
             TrainError::Missing(format!("the model's tokenizer has no token {IMAGE}"))
         })?;
+        if let Some(start) = self.start_of(Component::Vlm)
+            && !same_content(&start.tokenizer(), &self.model.tokenizer())?
+        {
+            return Err(TrainError::Missing(format!(
+                "the vision-language model of {} has other words than the model to train: leave \
+                 out --init-from",
+                start.path().display()
+            )));
+        }
         let (model, params) = self.network(
             Component::Vlm,
             preset::vlm(tokenizer.vocabulary_size() as i64, image),
@@ -131,7 +155,7 @@ impl Recipe {
             drawn: drawn.choices,
             batch: settings.batch,
         })?;
-        self.finish(&mut stage, &self.options(StageName::Vlm), |weights| {
+        self.finish(&mut stage, options, |weights| {
             self.export(Component::Vlm, &config, &with_prefix(&weights, "vlm/"))
         })
     }
@@ -142,18 +166,6 @@ fn read_words(path: &Path) -> Result<Tokenizer, TrainError> {
         TrainError::Missing(format!(
             "{error}. Train the towers first: predilect train clip"
         ))
-    })
-}
-
-/// Copies a file, making the folder that it goes to.
-fn copy(from: &Path, to: &Path) -> Result<(), TrainError> {
-    let copied = match to.parent() {
-        Some(folder) => std::fs::create_dir_all(folder).and_then(|()| std::fs::copy(from, to)),
-        None => std::fs::copy(from, to),
-    };
-    copied.map(|_| ()).map_err(|source| TrainError::Io {
-        path: to.into(),
-        source,
     })
 }
 

@@ -18,7 +18,7 @@ use conversations::{Conversation, Gallery};
 use heads::Heads;
 use words::{Text, Words};
 
-use super::pictures::{PictureBank, tensor_to_pictures};
+use super::pictures::{PictureBank, tensor_to_pictures, write_sheet};
 use super::{Metrics, Stage, StepContext, TrainError};
 use crate::data::artwork::Artwork;
 use crate::data::captions::with_article;
@@ -35,6 +35,8 @@ use crate::weights::{Parameter, Params};
 const MEASURED: usize = 64;
 /// One drawn prompt in this many is kept to measure on.
 const MEASURED_PROMPTS: usize = 10;
+/// Conversations on a sample sheet.
+const SHOWN: usize = 8;
 /// Share of the learning rate at which the vision tower learns: it can see already.
 const TOWER_LR_SCALE: f64 = 0.3;
 
@@ -172,7 +174,10 @@ impl Vlm {
     /// Measures the model on new people's conversations in this gallery: the share of fifth
     /// choices foretold, the share of descriptions with the right first liking, and the share of
     /// the leads' variance that the states of generations leave unexplained.
-    fn measure(&self, gallery: &Gallery) -> [f64; 3] {
+    ///
+    /// What is said of the first few goes to `sheet` with `.txt` behind it, their pictures with
+    /// `.png`: a row a conversation, its pairs and the fifth choice, the preferred picture first.
+    fn measure(&self, gallery: &Gallery, sheet: &Path) -> Result<[f64; 3], TrainError> {
         let mut noise = Noise::new(7);
         let conversations: Vec<Conversation> = (0..MEASURED)
             .map(|_| gallery.conversation(Split::HeldOut, &mut noise))
@@ -216,26 +221,36 @@ impl Vlm {
         let error = self.head.lead_loss(&states, &leads).double_value(&[]);
 
         let mut same_first = 0;
+        let mut lines = String::new();
         for (i, conversation) in conversations.iter().enumerate() {
             let generated = Vec::<i64>::try_from(&answer.tokens.get(i as i64)).unwrap_or_default();
             let said = self.words.tokenizer.decode(&generated).unwrap_or_default();
             let meant = conversation.description(gallery);
             same_first += usize::from(first_liking(&said) == first_liking(&meant));
-            if i < 2 {
-                eprintln!(
-                    "\rvlm: said \"{}\", the choices show \"{meant}\"",
-                    said.trim()
-                );
+            if i < SHOWN {
+                let said = said.trim();
+                lines.push_str(&format!("said \"{said}\", the choices show \"{meant}\"\n"));
             }
         }
-        [
+        let path = sheet.with_extension("txt");
+        std::fs::write(&path, lines).map_err(TrainError::io(path))?;
+        let shown = conversations.iter().take(SHOWN);
+        let rows: Vec<usize> = shown.flat_map(Conversation::all_pictures).collect();
+        let pictures = gallery.pixels(&rows).to_kind(Kind::Float) / 255.0;
+        let columns = 2 * (PAIRS as u32 + 1);
+        write_sheet(
+            &sheet.with_extension("png"),
+            &tensor_to_pictures(&pictures),
+            columns,
+        )?;
+        Ok([
             right
                 .to_kind(Kind::Double)
                 .mean(Kind::Double)
                 .double_value(&[]),
             same_first as f64 / MEASURED as f64,
             error / f64::from(power),
-        ]
+        ])
     }
 }
 
@@ -403,7 +418,7 @@ impl Stage for Vlm {
         )
     }
 
-    fn evaluate(&mut self, _dir: &Path, _step: u64) -> Result<Metrics, TrainError> {
+    fn evaluate(&mut self, dir: &Path, step: u64) -> Result<Metrics, TrainError> {
         const NAMES: [[&str; 3]; 2] = [
             ["choices_right", "same_first_liking", "lead_unexplained"],
             [
@@ -412,11 +427,13 @@ impl Stage for Vlm {
                 "lead_unexplained_drawn",
             ],
         ];
-        let measured = self.held_out.iter().zip(NAMES);
-        let measured = measured.filter(|(gallery, _)| !gallery.is_empty());
-        Ok(measured
-            .flat_map(|(gallery, names)| names.into_iter().zip(self.measure(gallery)))
-            .collect())
+        let mut metrics = Metrics::new();
+        let measured = self.held_out.iter().zip(["artwork", "drawn"]).zip(NAMES);
+        for ((gallery, of), names) in measured.filter(|((gallery, _), _)| !gallery.is_empty()) {
+            let sheet = dir.join(format!("sheet-{step:06}-{of}"));
+            metrics.extend(names.into_iter().zip(self.measure(gallery, &sheet)?));
+        }
+        Ok(metrics)
     }
 }
 
