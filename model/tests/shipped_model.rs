@@ -116,7 +116,7 @@ fn the_pairs_were_drawn_by_the_model_that_ships_and_it_draws() {
     })
     .unwrap();
     let info = engine.info();
-    assert_eq!(bank().model_hash(), info.hash);
+    assert_eq!(bank().model_hash(), info.drawing_hash);
 
     let (sender, events) = channel();
     let job = GenerateJob {

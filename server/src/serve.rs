@@ -62,7 +62,7 @@ impl Server {
 
     async fn assemble(config: &Config, engine: Engine, lock: File) -> anyhow::Result<Self> {
         let bank = PairBank::load(&config.model.pairs_dir()?)?;
-        if bank.model_hash() != engine.info().hash {
+        if bank.model_hash() != engine.info().drawing_hash {
             tracing::warn!("the pair bank was drawn by other weights than those loaded");
         }
         let images_dir = config.storage.images_dir();

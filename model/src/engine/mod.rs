@@ -110,6 +110,8 @@ pub struct ModelInfo {
     pub name: String,
     /// SHA-256 (hexadecimal) of the weights.
     pub hash: String,
+    /// The same of those alone that draw a picture for nobody's taste.
+    pub drawing_hash: String,
     /// Side of a picture in pixels.
     pub picture_size: u32,
     /// Steps of the prior where a request names none.
@@ -314,6 +316,7 @@ fn describe(
     Ok(ModelInfo {
         name: card.name,
         hash: folder.hash()?,
+        drawing_hash: folder.drawing_hash()?,
         picture_size: card.sizes.picture as u32,
         default_steps: card.default_steps,
         max_steps: card.max_steps,

@@ -24,7 +24,7 @@ pub fn build(
     folder: &Path,
     progress: &mut dyn FnMut(usize),
 ) -> Result<PairBank, EvaluationError> {
-    let mut writer = PairBankWriter::create(folder, &engine.info().hash)?;
+    let mut writer = PairBankWriter::create(folder, &engine.info().drawing_hash)?;
     let mut pairs = 0;
     for (done, block) in prompts.chunks(8).enumerate() {
         let requests = block.iter().map(|prompt| Request {

@@ -150,7 +150,7 @@ impl PublishedTraining {
             decoder_steps: i64::from(card.decoder_steps),
             guidance: f64::from(card.default_guidance),
         };
-        let weights = self.model.hash_of(|c| Component::DRAWING.contains(&c))?;
+        let weights = self.model.drawing_hash()?;
         PicturePool::draw(
             (pipeline, weights.as_str()),
             self.prompts.clone(),

@@ -255,6 +255,15 @@ impl ModelFolder {
         self.hash_of(|c| !matches!(c, Component::Judge | Component::ImageEncoder))
     }
 
+    /// The same over the weights that draw a picture for nobody's taste: what they drew stays what
+    /// they draw, whatever reads choices and follows them.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn drawing_hash(&self) -> Result<String, WeightsError> {
+        self.hash_of(|component| Component::DRAWING.contains(&component))
+    }
+
     /// SHA-256 (hexadecimal) over the weights of the networks that are there and `counts` names,
     /// in a fixed order. Of several variants of the same weights the smaller one stands for all.
     ///

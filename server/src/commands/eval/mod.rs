@@ -124,7 +124,7 @@ pub(crate) fn run(args: EvalArgs) -> anyhow::Result<()> {
 fn pairs_to_choose_from(engine: &Engine, folder: &Path) -> anyhow::Result<ChoicePool> {
     let bank = PairBank::load(folder)?;
     ensure!(
-        bank.model_hash() == engine.info().hash,
+        bank.model_hash() == engine.info().drawing_hash,
         "the pairs in {} were drawn by other weights: draw them with predilect pairs build",
         folder.display()
     );
