@@ -5,6 +5,8 @@
     reason = "a helper of a test that panics has failed the test"
 )]
 
+mod help;
 mod model;
+mod serve;
 mod support;
 mod train;
