@@ -12,7 +12,7 @@ use super::{
 };
 use crate::memory::{available_bytes, gib};
 use crate::networks::preference_attention::PreferenceAttention;
-use crate::pipeline::{Drawing, DrawingRequest, Pipeline, TextCondition, advance};
+use crate::pipeline::{Drawing, DrawingRequest, Pipeline, PromptReader, TextCondition, advance};
 use crate::preference::blend;
 use crate::preference::embedding::{PreferenceEmbedder, PreferenceEmbedding};
 use crate::refusal;
@@ -70,7 +70,8 @@ impl Worker {
         check_memory(folder.parameters()?, kind, device)?;
         let card = folder.card()?;
         let worker = refusing(|| Self::load_networks(config, &folder, &card, kind, device))?;
-        let info = super::describe(&folder, card, device_words(device, kind))?;
+        let tokens = worker.prompt_reader().max_tokens();
+        let info = super::describe(&folder, card, tokens, device_words(device, kind))?;
         Ok((worker, info))
     }
 
@@ -93,6 +94,10 @@ impl Worker {
             max_batch: config.max_batch.max(1),
             active: VecDeque::new(),
         })
+    }
+
+    pub(super) fn prompt_reader(&self) -> PromptReader {
+        self.pipeline.prompt_reader()
     }
 
     /// Works until every handle is gone.
