@@ -4,6 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ApiTokenId;
 
+/// Fewest characters of a password to be set.
+pub const MIN_PASSWORD_CHARS: usize = 8;
+/// Most characters of a password to be set.
+pub const MAX_PASSWORD_CHARS: usize = 200;
+
 /// A password or a token: shown to nobody by accident, for instance in a log.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -48,8 +53,10 @@ pub struct Account {
 #[serde(deny_unknown_fields)]
 pub struct Register {
     /// 1 to 60 characters on one line, not counting spaces around it; capitals don't matter.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::LineText))]
     pub name: String,
     /// 8 to 200 characters, whichever they are.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::NewPasswordText))]
     pub password: Secret,
 }
 
@@ -59,6 +66,7 @@ pub struct Register {
 #[serde(deny_unknown_fields)]
 pub struct LogIn {
     /// The account's name; capitals don't matter.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::LineText))]
     pub name: String,
     /// Its password.
     pub password: Secret,
@@ -72,6 +80,7 @@ pub struct ChangePassword {
     /// The password so far.
     pub current_password: Secret,
     /// 8 to 200 characters, whichever they are.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::NewPasswordText))]
     pub new_password: Secret,
 }
 
@@ -95,6 +104,7 @@ pub struct DeleteEverything {
 #[serde(deny_unknown_fields)]
 pub struct NewApiToken {
     /// What it is for: 1 to 60 characters on one line, not counting spaces around it.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::LineText))]
     pub name: String,
 }
 

@@ -10,8 +10,10 @@ pub struct SetUpAdmin {
     /// What the server printed at its start.
     pub token: Secret,
     /// 1 to 60 characters on one line, not counting spaces around it; capitals don't matter.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::LineText))]
     pub name: String,
     /// 8 to 200 characters, whichever they are.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::NewPasswordText))]
     pub password: Secret,
 }
 

@@ -10,6 +10,7 @@ pub struct ProfileWeight {
     /// A profile of this person whose state is ready.
     pub id: ProfileId,
     /// 0 or more, and not all 0; the weights of a request are normalised to sum to 1.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 3.4e38))]
     pub weight: f32,
 }
 
@@ -19,25 +20,32 @@ pub struct ProfileWeight {
 #[serde(deny_unknown_fields)]
 pub struct NewGeneration {
     /// What to draw: 1 to `max_prompt_chars` characters, not counting spaces around it.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::PromptText))]
     pub prompt: String,
     /// Seed of the first picture, 0 to 4294967295; the next pictures take the next
     /// seeds, going round at the end. Left out, a random one is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 4294967295_usize))]
     pub seed: Option<i64>,
     /// Pictures to draw, 1 to 8; 1 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 8))]
     pub count: Option<i64>,
-    /// Steps of the prior.
+    /// Steps of the prior, 1 to the most that `GET /model` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub steps: Option<i64>,
     /// Guidance scale on the prompt, 0 to 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 20))]
     pub guidance: Option<f32>,
-    /// The profiles to blend; empty draws with the base model.
+    /// The profiles to blend, at most 8 and none twice; empty draws with the base model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 8))]
     pub profiles: Vec<ProfileWeight>,
     /// Guidance on the profile, 0 (off) to 3; 1 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 3))]
     pub strength: Option<f32>,
 }
 
@@ -75,6 +83,7 @@ pub struct Image {
     /// Which picture of its generation, from 0; step events name the same number.
     pub index: u32,
     /// The picture's own seed.
+    #[cfg_attr(feature = "openapi", schema(format = Int64, maximum = 4294967295_usize))]
     pub seed: u32,
     /// In pixels.
     pub width: u32,
@@ -94,7 +103,11 @@ pub struct Generation {
     pub state: GenerationState,
     /// As asked, without the spaces around it.
     pub prompt: String,
+    /// The beginning of the prompt that the model reads, where it is longer than what it reads;
+    /// null where all of it is read.
+    pub prompt_read: Option<String>,
     /// Seed of the first picture.
+    #[cfg_attr(feature = "openapi", schema(format = Int64, maximum = 4294967295_usize))]
     pub seed: u32,
     /// Pictures asked for.
     pub count: u32,

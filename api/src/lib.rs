@@ -14,12 +14,14 @@ mod model;
 mod pair;
 mod problem;
 mod profile;
+#[cfg(feature = "openapi")]
+mod schema;
 mod session;
 mod survey;
 
 pub use account::{
     Account, ApiToken, ApiTokenList, ChangePassword, CreatedApiToken, DeleteEverything, LogIn,
-    NewApiToken, Register, Role, Secret,
+    MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, NewApiToken, Register, Role, Secret,
 };
 pub use admin::{SetUpAdmin, User, UserList};
 pub use event::GenerationEvent;
@@ -33,7 +35,8 @@ pub use model::{Bounds, ModelCard};
 pub use pair::{Choice, ChoiceProgress, NewChoice, Pair};
 pub use problem::{FieldError, PROBLEM_CONTENT_TYPE, Problem};
 pub use profile::{
-    ImportProfile, NameProfile, Profile, ProfileCode, ProfileList, ProfileState, RenameProfile,
+    ImportProfile, MAX_NAME_CHARS, NameProfile, Profile, ProfileCode, ProfileList, ProfileState,
+    RenameProfile,
 };
 pub use session::Session;
 pub use survey::{

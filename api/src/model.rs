@@ -30,6 +30,9 @@ pub struct ModelCard {
     pub picture_size: u32,
     /// Most characters of a prompt.
     pub max_prompt_chars: u32,
+    /// Most tokens (words and parts of words) of a prompt that the model reads. Of a longer one
+    /// it reads the beginning, which a generation has as `prompt_read`.
+    pub max_prompt_tokens: u32,
     /// Most characters of a profile's name.
     pub max_name_chars: u32,
     /// Pictures of one generation.

@@ -58,6 +58,8 @@ pub struct ChoiceProgress {
     pub counted: u32,
     /// Left and right choices a set needs.
     pub needed: u32,
+    /// Choices of every kind that can be taken back, ties and skips included.
+    pub undoable: u32,
     /// The profile the completed set belongs to; there once `counted == needed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile_id: Option<ProfileId>,

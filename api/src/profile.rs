@@ -2,6 +2,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ProfileId;
 
+/// Most characters of a name: a profile's, an account's, a survey's.
+pub const MAX_NAME_CHARS: usize = 60;
+
 /// Whether a profile can be drawn for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -49,6 +52,7 @@ pub struct ProfileList {
 #[serde(deny_unknown_fields)]
 pub struct NameProfile {
     /// 1 to 60 characters, not counting spaces around it.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::NameText))]
     pub name: String,
 }
 
@@ -58,6 +62,7 @@ pub struct NameProfile {
 #[serde(deny_unknown_fields)]
 pub struct RenameProfile {
     /// 1 to 60 characters, not counting spaces around it.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::NameText))]
     pub name: String,
 }
 
@@ -78,5 +83,6 @@ pub struct ImportProfile {
     /// What `GET /profiles/{id}/code` answered.
     pub code: String,
     /// 1 to 60 characters, not counting spaces around it.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::NameText))]
     pub name: String,
 }

@@ -12,6 +12,8 @@ pub struct Session {
     pub counted: u32,
     /// Left and right choices a set needs.
     pub needed: u32,
+    /// Choices of every kind that can be taken back, ties and skips included.
+    pub undoable: u32,
     /// The profile that waits for its name, when the set is complete.
     pub pending_profile_id: Option<ProfileId>,
 }

@@ -49,19 +49,24 @@ pub enum SurveyVote {
 #[serde(deny_unknown_fields)]
 pub struct NewSurvey {
     /// 1 to 60 characters, not counting spaces around it.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::NameText))]
     pub name: String,
     /// What is compared: 2 to 8 names, each 1 to 60 characters.
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeSet<crate::schema::NameText>, min_items = 2, max_items = 8))]
     pub arms: Vec<String>,
     /// Who is asked.
     pub audience: Audience,
     /// Votes after which nobody is asked any more, 1 to 1000000.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1000000))]
     pub target_votes: i64,
     /// Votes one participant may give a day (UTC), 1 to 1000; 50 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1000))]
     pub daily_cap: Option<i64>,
     /// One in so many items, by chance, is an attention check, 0 (none) to 1000; 15 when
     /// left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1000))]
     pub attention_every: Option<i64>,
 }
 
@@ -117,8 +122,10 @@ pub struct ChangeSurvey {
 pub struct NewSurveyItem {
     /// What results can be cut by: 1 to 60 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::NameText>))]
     pub group: Option<String>,
     /// The two pictures to compare, of different arms and one prompt.
+    #[cfg_attr(feature = "openapi", schema(min_items = 2, max_items = 2))]
     pub pictures: Vec<ArmPicture>,
 }
 

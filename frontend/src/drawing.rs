@@ -161,6 +161,7 @@ pub(crate) mod tests {
             id: GenerationId("g".into()),
             state: GenerationState::Queued,
             prompt: "a red fox".into(),
+            prompt_read: None,
             seed: 7,
             count: 1,
             steps: 20,

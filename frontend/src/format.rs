@@ -52,6 +52,16 @@ pub(crate) fn count(number: impl Into<u64>, one: &str, several: &str) -> String 
     }
 }
 
+/// What is wrong with a field, as a sentence; the server says what the value must be.
+pub(crate) fn fault(label: &str, message: &str) -> String {
+    format!("{label} {message}.")
+}
+
+/// The model's words for a taste, which speak of a person to somebody else.
+pub(crate) fn quoted_taste(description: &str) -> String {
+    format!("Read from the choices: “{description}”")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,11 +7,30 @@ use clap::{Parser, Subcommand};
 
 /// Learns a person's taste in pictures from four choices and draws for that taste.
 #[derive(Parser)]
-#[command(version, propagate_version = true)]
+#[command(version, propagate_version = true, after_help = WORKFLOWS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// Which commands follow each other, for each use of the program.
+const WORKFLOWS: &str = "\
+To serve the shipped model, from the checkout:
+  predilect serve                        then open http://127.0.0.1:8080
+  predilect admin create NAME            an account that runs surveys
+
+To train a model of your own from nothing, and serve it:
+  predilect data build                   fetch and render the artwork
+  predilect train all --preset cpu       every stage in order: a night on two cores
+  predilect pairs build --out PAIRS      draw the pairs that people choose from
+  predilect eval mirror --pairs PAIRS    do pictures follow choices?
+  predilect serve --model-dir ~/.cache/predilect/models/mini --pairs-dir PAIRS
+
+To serve the published Stable Cascade and LLaVA-OneVision:
+  predilect model check DIR              is all there that is needed?
+  predilect serve --model-dir DIR
+
+`predilect COMMAND --help` says more of each.";
 
 #[derive(Subcommand)]
 enum Command {

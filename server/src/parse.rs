@@ -5,15 +5,13 @@ mod survey;
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use predilect_api::{Bounds, FieldError, ModelCard, ProfileWeight};
+use predilect_api::{Bounds, FieldError, MAX_NAME_CHARS, ModelCard, ProfileWeight};
 use predilect_model::engine::ModelInfo;
 
 pub use account::{AccountName, Password, TokenName};
 pub use survey::ParsedSurvey;
 pub(crate) use survey::prompt_group;
 
-/// Most characters of a profile's name.
-pub const MAX_NAME_CHARS: usize = 60;
 const COUNT: RangeInclusive<u32> = 1..=8;
 const GUIDANCE: RangeInclusive<f32> = 0.0..=20.0;
 const STRENGTH: RangeInclusive<f32> = 0.0..=3.0;
@@ -162,6 +160,12 @@ impl GenerationLimits {
         }
     }
 
+    /// Most steps of the prior.
+    #[must_use]
+    pub fn max_steps(&self) -> u32 {
+        self.max_steps
+    }
+
     /// Pictures of one generation.
     ///
     /// # Errors
@@ -218,6 +222,7 @@ impl GenerationLimits {
             preference_adapter: model.preference_adapter.is_some(),
             picture_size: model.picture_size,
             max_prompt_chars: self.max_prompt_chars.try_into().unwrap_or(u32::MAX),
+            max_prompt_tokens: model.max_prompt_tokens.try_into().unwrap_or(u32::MAX),
             max_name_chars: MAX_NAME_CHARS as u32,
             count: bounds(*COUNT.start() as f32, *COUNT.end() as f32, 1.0),
             steps: bounds(1.0, self.max_steps as f32, self.default_steps as f32),
@@ -244,7 +249,7 @@ fn plain_text(text: &str, max_chars: usize) -> Result<String, String> {
     Ok(text.into())
 }
 
-fn whole(value: i64, allowed: RangeInclusive<u32>) -> Result<u32, String> {
+pub(crate) fn whole(value: i64, allowed: RangeInclusive<u32>) -> Result<u32, String> {
     u32::try_from(value)
         .ok()
         .filter(|value| allowed.contains(value))

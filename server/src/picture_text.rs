@@ -58,6 +58,7 @@ mod tests {
             id: GenerationId("g".into()),
             state: GenerationState::Running,
             prompt: "a dog".into(),
+            prompt_read: None,
             seed: 1,
             count: 1,
             steps: 2,

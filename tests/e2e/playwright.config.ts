@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "@playwright/test";
 
 /** A port nothing listens on now. */
@@ -14,7 +15,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-const root = resolve(import.meta.dirname, "../..");
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = process.env.PREDILECT_BIN ?? join(root, "target/release/predilect");
 // Workers read this file too: what the first reading finds is handed on through the environment.
 const port = Number((process.env.PREDILECT_E2E_PORT ??= String(await freePort())));

@@ -40,7 +40,10 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         .status()
         .with_context(|| format!("`{name}` could not be started"))?;
     if !status.success() {
-        bail!("`{name}` ended with {status}; its own message stands above");
+        bail!(
+            "`{name}` ended with {status}; its own message stands above. Mend what it names (where a download \
+             failed, the network or its proxy), then run the same command again: finished steps are kept"
+        );
     }
     Ok(())
 }
@@ -96,4 +99,17 @@ fn shown(command: &Command) -> String {
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_fails_is_named_with_what_to_do() {
+        let error = run(&mut Command::new("false")).unwrap_err().to_string();
+        for expected in ["`false`", "exit status: 1", "run the same command again"] {
+            assert!(error.contains(expected), "{expected} in {error}");
+        }
+    }
 }

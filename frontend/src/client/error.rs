@@ -64,7 +64,7 @@ impl ClientError {
 }
 
 /// What the server says of these helps the author of a script; on a page they mean that the
-/// person logged in or out elsewhere since it was opened.
+/// person logged in or out elsewhere, or went on with their choices, since it was opened.
 fn in_words_of_the_page(problem: &Problem) -> &str {
     match problem.kind.rsplit(':').next() {
         Some("no-session") => {
@@ -76,6 +76,13 @@ fn in_words_of_the_page(problem: &Problem) -> &str {
         Some("already-registered") => {
             "You are logged in here already. Reload the page to see your account."
         }
+        Some("already-chosen") => {
+            "Your choice between those two is stored already. Here is how it goes on."
+        }
+        Some("profile-unnamed") => {
+            "Your choices are all stored already. Give your profile its name, or undo the last choice."
+        }
+        Some("nothing-to-undo") => "There is no choice left to undo.",
         _ => &problem.detail,
     }
 }
@@ -84,6 +91,17 @@ fn in_words_of_the_page(problem: &Problem) -> &str {
 mod tests {
     use super::*;
     use predilect_api::FieldError;
+
+    fn problem(kind: &str) -> ClientError {
+        ClientError::Problem(Box::new(Problem {
+            kind: format!("urn:predilect:problem:{kind}"),
+            title: "A problem".into(),
+            status: 409,
+            detail: "GET /api/v1/pairs/next gives another one.".into(),
+            errors: vec![],
+            missing: None,
+        }))
+    }
 
     fn refused(field: &str) -> ClientError {
         ClientError::Problem(Box::new(Problem {
@@ -109,16 +127,17 @@ mod tests {
 
     #[test]
     fn a_session_that_ended_elsewhere_is_said_without_the_api() {
-        let ended = ClientError::Problem(Box::new(Problem {
-            kind: "urn:predilect:problem:no-session".into(),
-            title: "No session".into(),
-            status: 401,
-            detail: "Start one with POST /api/v1/session.".into(),
-            errors: vec![],
-            missing: None,
-        }));
+        let ended = problem("no-session");
         assert!(ended.sentence().contains("log in again"));
-        assert!(!ended.sentence().contains("POST"));
+        assert!(!ended.sentence().contains("/api/"));
+    }
+
+    #[test]
+    fn a_page_that_is_behind_says_so_without_the_api() {
+        for kind in ["already-chosen", "profile-unnamed", "nothing-to-undo"] {
+            let sentence = problem(kind).sentence();
+            assert!(!sentence.contains("/api/"), "{kind}: {sentence}");
+        }
     }
 
     #[test]

@@ -227,6 +227,26 @@ impl Tokenizer {
         Ok(encoding.get_ids().iter().map(|&id| i64::from(id)).collect())
     }
 
+    /// The beginning of a text whose tokens, start and end included, are `length` at most, where
+    /// the text has more of them; `None` where it has not.
+    ///
+    /// # Errors
+    /// When the tokenizer refuses the text.
+    pub fn beginning<'a>(
+        &self,
+        text: &'a str,
+        length: usize,
+    ) -> Result<Option<&'a str>, DataError> {
+        let encoding = self.inner.encode(text, true).map_err(failed)?;
+        if encoding.len() <= length {
+            return Ok(None);
+        }
+        // The last place is the end token's.
+        let kept = &encoding.get_offsets()[..length.saturating_sub(1)];
+        let end = kept.iter().map(|&(_, end)| end).max().unwrap_or(0);
+        Ok(Some(text[..text.floor_char_boundary(end)].trim_end()))
+    }
+
     /// The text of token ids, special tokens left out.
     ///
     /// # Errors
@@ -292,6 +312,23 @@ mod tests {
             assert_eq!(ids.first(), Some(&0));
             assert_eq!(ids.last(), Some(&1));
             assert_eq!(tokenizer.decode(&ids).unwrap(), text.to_lowercase());
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_text_is_what_its_first_tokens_say() {
+        let tokenizer = train(texts()).unwrap();
+        let text = "A red Apple, a red apple 🍎 and a green one";
+        let ids = tokenizer.encode(text, true).unwrap();
+        assert_eq!(tokenizer.beginning(text, ids.len()).unwrap(), None);
+        let apple = tokenizer.encode("A red Apple", true).unwrap().len();
+        assert_eq!(
+            tokenizer.beginning(text, apple).unwrap(),
+            Some("A red Apple")
+        );
+        for length in 1..ids.len() {
+            let read = tokenizer.beginning(text, length).unwrap().unwrap();
+            assert!(text.starts_with(read), "{read}");
         }
     }
 

@@ -9,16 +9,16 @@ mod preview;
 mod worker;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Weak};
 
 use image::RgbImage;
 use tch::{Device, Kind};
 
 use crate::device::{DeviceChoice, DeviceError, DtypeChoice, set_threads};
 use crate::memory::TooLarge;
-use crate::pipeline::{Pipeline, PipelineError};
+use crate::pipeline::{Pipeline, PipelineError, PromptReader};
 use crate::preference::conversation::PreferencePair;
 use crate::preference::embedding::{EmbeddingError, PreferenceEmbedder, PreferenceEmbedding};
 use crate::refusal::{self, Refusal};
@@ -122,6 +122,8 @@ pub struct ModelInfo {
     pub default_guidance: f32,
     /// Longest prompt, in characters.
     pub max_prompt_chars: usize,
+    /// Most tokens of a prompt that are read, its start and end left out.
+    pub max_prompt_tokens: usize,
     /// The device and dtype in words.
     pub device: String,
     /// Numbers in all networks.
@@ -224,6 +226,9 @@ enum Command {
 pub struct Engine {
     commands: Sender<Command>,
     info: Arc<ModelInfo>,
+    prompt_reader: PromptReader,
+    /// Dropped by the thread as it ends, in whichever way.
+    alive: Weak<()>,
 }
 
 impl Engine {
@@ -234,14 +239,18 @@ impl Engine {
     pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
         let (commands, receiver) = channel();
         let (ready, loaded) = channel();
+        let lives = Arc::new(());
+        let alive = Arc::downgrade(&lives);
         let run = move || {
+            let _lives = lives;
             if let Some(threads) = config.threads {
                 set_threads(threads);
             }
             match worker::Worker::load(&config) {
                 Ok((mut worker, info)) => {
+                    let reader = worker.prompt_reader();
                     // Whoever asked may be gone; then there are no commands either.
-                    if ready.send(Ok(info)).is_ok() {
+                    if ready.send(Ok((info, reader))).is_ok() {
                         worker.run(&receiver);
                     }
                 }
@@ -252,11 +261,26 @@ impl Engine {
             .name("engine".into())
             .spawn(run)
             .map_err(EngineError::Thread)?;
-        let info = loaded.recv().map_err(|_| EngineError::Stopped)??;
+        let (info, prompt_reader) = loaded.recv().map_err(|_| EngineError::Stopped)??;
         Ok(Self {
             commands,
             info: Arc::new(info),
+            prompt_reader,
+            alive,
         })
+    }
+
+    /// Whether the thread still takes work.
+    pub fn is_running(&self) -> bool {
+        self.alive.strong_count() > 0
+    }
+
+    /// The beginning of a prompt that the model reads; `None` where it reads all of it.
+    ///
+    /// # Errors
+    /// When the prompt cannot be read at all.
+    pub fn beginning_read<'a>(&self, prompt: &'a str) -> Result<Option<&'a str>, EngineError> {
+        Ok(self.prompt_reader.beginning(prompt)?)
     }
 
     /// What the model is and allows.
@@ -311,6 +335,7 @@ pub fn check(folder: &ModelFolder) -> Result<String, EngineError> {
 fn describe(
     folder: &ModelFolder,
     card: ModelCard,
+    max_prompt_tokens: usize,
     device: String,
 ) -> Result<ModelInfo, WeightsError> {
     Ok(ModelInfo {
@@ -322,6 +347,7 @@ fn describe(
         max_steps: card.max_steps,
         default_guidance: card.default_guidance,
         max_prompt_chars: card.max_prompt_chars,
+        max_prompt_tokens,
         device,
         parameters: folder.parameters()?,
         preference_adapter: folder

@@ -14,7 +14,9 @@ use super::{
 use crate::device::dtype_word;
 use crate::memory::check_room;
 use crate::networks::preference_attention::PreferenceAttention;
-use crate::pipeline::{Drawing, DrawingRequest, Pipeline, Stage, TextCondition, advance};
+use crate::pipeline::{
+    Drawing, DrawingRequest, Pipeline, PromptReader, Stage, TextCondition, advance,
+};
 use crate::preference::blend;
 use crate::preference::embedding::{PreferenceEmbedder, PreferenceEmbedding};
 use crate::refusal;
@@ -88,7 +90,8 @@ impl Worker {
         let card = folder.card()?;
         let load = || Self::load_networks(config, &folder, &card, kind, (device, weights));
         let worker = refusing(load)?;
-        let info = super::describe(&folder, card, device_words(device, kind))?;
+        let tokens = worker.prompt_reader().max_tokens();
+        let info = super::describe(&folder, card, tokens, device_words(device, kind))?;
         Ok((worker, info))
     }
 
@@ -128,6 +131,10 @@ impl Worker {
         if let Some(offload) = &mut self.offload {
             offload.bring(group);
         }
+    }
+
+    pub(super) fn prompt_reader(&self) -> PromptReader {
+        self.pipeline.prompt_reader()
     }
 
     /// Works until every handle is gone.

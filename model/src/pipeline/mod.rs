@@ -6,10 +6,14 @@
 
 mod branches;
 mod drawing;
+mod prompt_reader;
 mod sizes;
 
 pub use drawing::{Drawing, DrawingRequest, Finished, NoiseSource, View, advance, draw};
+pub use prompt_reader::PromptReader;
 pub use sizes::{LatentScale, LatentSizes, SquareSizes};
+
+use std::sync::Arc;
 
 use image::RgbImage;
 use tch::{Device, Kind, Tensor};
@@ -78,7 +82,7 @@ pub enum Stage {
 /// The networks that draw.
 pub struct Pipeline {
     /// Words to ids.
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Arc<Tokenizer>,
     /// Text to conditions.
     pub text_encoder: ClipTextModelWithProjection,
     /// Stage C.
@@ -205,6 +209,18 @@ impl Pipeline {
         Ok((pipeline, stages))
     }
 
+    /// Most tokens of a text, start and end included; longer ones are cut.
+    fn text_length(&self) -> i64 {
+        let longest = self.tokenizer.longest().unwrap_or(i64::MAX);
+        longest.min(self.text_encoder.config().max_position_embeddings)
+    }
+
+    /// What tells how much of a prompt is read; it may go to another thread.
+    pub fn prompt_reader(&self) -> PromptReader {
+        let length = usize::try_from(self.text_length()).unwrap_or(0);
+        PromptReader::new(self.tokenizer.clone(), length)
+    }
+
     /// Encodes texts together: tokens `[B, n, d]`, pooled `[B, 1, d]`.
     ///
     /// # Errors
@@ -225,8 +241,7 @@ impl Pipeline {
             .collect::<Result<_, _>>()
             .map_err(|e| failed(&e))?;
         let config = self.text_encoder.config();
-        let length = self.tokenizer.longest().unwrap_or(i64::MAX);
-        let length = length.min(config.max_position_embeddings);
+        let length = self.text_length();
         let mask = self.prompt.mask_padding.then(|| {
             let mask = ClipTextConfig::padding_mask(&ids, length);
             mask.to_device(self.device)
@@ -364,9 +379,9 @@ fn check_channels(
 ///
 /// # Errors
 /// When the file is missing or damaged.
-pub fn open_tokenizer(folder: &ModelFolder) -> Result<Tokenizer, PipelineError> {
+pub fn open_tokenizer(folder: &ModelFolder) -> Result<Arc<Tokenizer>, PipelineError> {
     let path = folder.tokenizer();
-    Tokenizer::open(&path).map_err(|error| {
+    Tokenizer::open(&path).map(Arc::new).map_err(|error| {
         PipelineError::Weights(WeightsError::Config {
             path,
             reason: error.to_string(),

@@ -45,7 +45,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // Before the model is loaded: a port that is taken should be heard of at once.
     let listener = TcpListener::bind(config.http.listen)
         .await
-        .with_context(|| format!("cannot listen on {}", config.http.listen))?;
+        .with_context(|| {
+            let address = config.http.listen;
+            format!(
+                "cannot listen on {address} (choose another address or port with --listen, as in \
+                 --listen 127.0.0.1:8081)"
+            )
+        })?;
     let mut terminate = signal(SignalKind::terminate())?;
     let server = Server::start(&config).await?;
     let address = listener.local_addr()?;

@@ -97,13 +97,21 @@ pub(crate) struct TrainArgs {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum StageArg {
+    /// Every stage, in this order.
     All,
+    /// A classifier of subject and style, which only ever judges.
     Judge,
+    /// The text encoder and the image tower, by contrast.
     Clip,
+    /// The autoencoder between pictures and latents.
     StageA,
+    /// The diffusion decoder, and the latent encoder with it.
     StageB,
+    /// The prior under text, after its text encoder.
     StageC,
+    /// The vision-language model that reads choices.
     Vlm,
+    /// Preference attention in the prior: drawing for a taste.
     Preference,
 }
 

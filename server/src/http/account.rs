@@ -50,6 +50,7 @@ async fn read(person: Person) -> Answer<Account> {
 ///
 /// Everything the anonymous session has made stays. The session gets another cookie.
 #[utoipa::path(post, path = "/account", tag = "account", operation_id = "register",
+    security(("session" = [])),
     responses(
         (status = 201, body = Account),
         (status = 401, body = Problem, description = "No session"),
@@ -94,6 +95,7 @@ pub(super) fn parse_new_account(
 ///
 /// Every other session of this person ends; API tokens stay.
 #[utoipa::path(put, path = "/account/password", tag = "account", operation_id = "changePassword",
+    security(("session" = [])),
     responses(
         (status = 204, description = "Changed"),
         (status = 401, body = Problem, description = "No session"),
@@ -185,6 +187,7 @@ async fn download(
 /// The account, its sessions and tokens, choices, profiles, generations and pictures, at once
 /// and for good. A request of its own kind, because intermediaries may drop the body of DELETE.
 #[utoipa::path(post, path = "/account/deletion", tag = "account", operation_id = "deleteEverything",
+    security(("session" = [])),
     responses(
         (status = 204, description = "Deleted"),
         (status = 401, body = Problem, description = "No session"),

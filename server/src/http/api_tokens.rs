@@ -23,6 +23,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// List the API tokens
 #[utoipa::path(get, path = "/account/tokens", tag = "account", operation_id = "listApiTokens",
+    security(("session" = [])),
     responses(
         (status = 200, body = ApiTokenList),
         (status = 401, body = Problem, description = "No session"),
@@ -42,6 +43,7 @@ async fn list(
 /// The token is in this answer and never shown again. It stands for its owner everywhere but
 /// where an account is changed.
 #[utoipa::path(post, path = "/account/tokens", tag = "account", operation_id = "createApiToken",
+    security(("session" = [])),
     responses(
         (status = 201, body = CreatedApiToken, headers(("Location" = String, description = "What revokes it"))),
         (status = 401, body = Problem, description = "No session"),
@@ -73,6 +75,7 @@ async fn create(
 
 /// Revoke an API token
 #[utoipa::path(delete, path = "/account/tokens/{id}", tag = "account", operation_id = "revokeApiToken",
+    security(("session" = [])),
     params(("id" = String, Path, description = "The token's id")),
     responses(
         (status = 204, description = "Revoked"),

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Name of the session's cookie.
-const SESSION_COOKIE: &str = "predilect_session";
+pub(super) const SESSION_COOKIE: &str = "predilect_session";
 
 /// Who sent a request, and how that is known.
 pub(crate) enum Caller {

@@ -78,6 +78,7 @@ fn answer(progress: Progress) -> Answer<ChoiceProgress> {
     Answer(ChoiceProgress {
         counted: progress.counted,
         needed: CHOICES_NEEDED,
+        undoable: progress.undoable,
         profile_id: progress.profile_id.map(ProfileId),
     })
 }

@@ -68,12 +68,18 @@ pub enum ApiError {
     /// The address can't be read.
     #[error("The address can't be read: {0}.")]
     MalformedAddress(String),
+    /// A parameter in the query can't be read.
+    #[error("A parameter of the address can't be read.")]
+    MalformedParameter(FieldError),
     /// The body is not declared as JSON.
     #[error("The body must be JSON, with the header Content-Type: application/json.")]
     UnsupportedMediaType,
     /// The body is over the limit.
-    #[error("The body is larger than this address takes.")]
-    BodyTooLarge,
+    #[error("The body is larger than the {limit} bytes that this address takes.")]
+    BodyTooLarge {
+        /// Most bytes.
+        limit: usize,
+    },
     /// Fields with values that are not allowed.
     #[error("Some fields have values that are not allowed.")]
     Invalid(Vec<FieldError>),
@@ -174,7 +180,7 @@ impl ApiError {
                 "Unknown reference",
             ),
             Self::MalformedJson(_) => (StatusCode::BAD_REQUEST, "malformed-json", "Malformed JSON"),
-            Self::MalformedAddress(_) => (
+            Self::MalformedAddress(_) | Self::MalformedParameter(_) => (
                 StatusCode::BAD_REQUEST,
                 "malformed-address",
                 "Malformed address",
@@ -184,7 +190,7 @@ impl ApiError {
                 "unsupported-media-type",
                 "Unsupported media type",
             ),
-            Self::BodyTooLarge => (
+            Self::BodyTooLarge { .. } => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body-too-large",
                 "Body too large",
@@ -245,18 +251,38 @@ impl ApiError {
         }
     }
 
+    /// The field whose value the state of things does not allow, where it is one field's.
+    fn field_at_fault(&self) -> Option<FieldError> {
+        let (field, message) = match self {
+            Self::NameTaken => ("name", "must be a name that no account has yet"),
+            Self::AlreadyChosen => (
+                "pair_id",
+                "must be the id of a pair that waits for your choice",
+            ),
+            Self::AnotherSetOpen => (
+                "sharpen",
+                "must be left out, or name the profile that the open set is for",
+            ),
+            Self::AlreadyVoted => (
+                "item_id",
+                "must be the id of an item that waits for your vote",
+            ),
+            _ => return None,
+        };
+        Some(FieldError {
+            field: field.into(),
+            message: message.into(),
+        })
+    }
+
     /// The error as it is sent.
     #[must_use]
     pub fn to_problem(&self) -> Problem {
         let (status, kind, title) = self.kind();
         let errors = match self {
             Self::Invalid(errors) => errors.clone(),
-            Self::UnknownReference(error) => vec![error.clone()],
-            Self::NameTaken => vec![FieldError {
-                field: "name".into(),
-                message: "must be a name that no account has yet".into(),
-            }],
-            _ => vec![],
+            Self::UnknownReference(error) | Self::MalformedParameter(error) => vec![error.clone()],
+            _ => self.field_at_fault().into_iter().collect(),
         };
         let missing = match self {
             Self::ChoicesMissing { missing } => Some(*missing),

@@ -10,6 +10,7 @@ use axum::{
 };
 use futures_util::StreamExt;
 use predilect_api::{GenerationEvent, GenerationId, Problem};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{error::ApiError, extract::Path};
@@ -29,6 +30,22 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(follow))
 }
 
+/// One event of a generation's stream.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "it says in the document what is written by `to_sse`"
+)]
+struct SentEvent {
+    /// Its number.
+    id: String,
+    /// The `type` of its data.
+    event: String,
+    /// A `GenerationEvent`.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// Follow a generation
 ///
 /// Server-sent events: queued, step, image, then done, failed or cancelled. They are
@@ -36,10 +53,10 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/generations/{id}/events", tag = "generations", operation_id = "followGeneration",
     params(
         ("id" = String, Path, description = "The generation"),
-        ("Last-Event-ID" = Option<u64>, Header, description = "The last event already seen"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last event already seen; what is no number counts as none"),
     ),
     responses(
-        (status = 200, content_type = "text/event-stream", body = GenerationEvent),
+        (status = 200, content_type = "text/event-stream", body = SentEvent),
         (status = 204, description = "Everything was seen already"),
         (status = 401, body = Problem, description = "No session"),
         (status = 404, body = Problem, description = "No such generation of this person"),

@@ -12,7 +12,7 @@ use predilect_api::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::error::ApiError;
+use super::{body_limit::limit_of, error::ApiError};
 use crate::app::AppState;
 
 /// A JSON body, at most as long as the route's `DefaultBodyLimit`.
@@ -25,19 +25,15 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
         if !is_json(request.headers()) {
             return Err(ApiError::UnsupportedMediaType);
         }
-        let bytes = Bytes::from_request(request, app).await?;
-        parse_json(&bytes).map(Self)
-    }
-}
-
-impl From<BytesRejection> for ApiError {
-    fn from(rejection: BytesRejection) -> Self {
-        match rejection {
+        let limit = limit_of(request.extensions());
+        let read = Bytes::from_request(request, app).await;
+        let bytes = read.map_err(|rejection| match rejection {
             BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-                Self::BodyTooLarge
+                ApiError::BodyTooLarge { limit }
             }
-            other => Self::MalformedJson(other.body_text()),
-        }
+            other => ApiError::MalformedJson(other.body_text()),
+        })?;
+        parse_json(&bytes).map(Self)
     }
 }
 
@@ -83,6 +79,7 @@ fn field_error(path: &str, message: &str) -> FieldError {
             text.replace(&format!("expected {name}"), "expected a whole number")
         })
         .replace("expected f32", "expected a number")
+        .replace("invalid digit found in string", "must be a whole number")
         .replace("expected struct ", "expected an object of ");
     FieldError { field, message }
 }
@@ -98,6 +95,9 @@ impl From<PathRejection> for ApiError {
     }
 }
 
+/// What a query that does not fit is refused with.
+type QueryError = serde::de::value::Error;
+
 /// The parameters in the query.
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(ApiError))]
@@ -105,7 +105,19 @@ pub(crate) struct Query<T>(pub(crate) T);
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::MalformedAddress(rejection.body_text())
+        let causes = std::iter::successors(std::error::Error::source(&rejection), |cause| {
+            cause.source()
+        });
+        let cause = causes
+            .filter_map(|cause| cause.downcast_ref::<serde_path_to_error::Error<QueryError>>())
+            .next();
+        match cause {
+            Some(cause) => {
+                let message = cause.inner().to_string();
+                Self::MalformedParameter(field_error(&cause.path().to_string(), &message))
+            }
+            None => Self::MalformedAddress(rejection.body_text()),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     error::ApiError,
     extract::{Json, Path, Query},
-    page::PageLimit,
+    page::{PageLimit, unknown_before},
 };
 use crate::{
     app::AppState,
@@ -100,9 +100,13 @@ async fn queue(
     Json(new): Json<NewGeneration>,
 ) -> Result<impl IntoResponse, ApiError> {
     let parsed = ParsedGeneration::parse(new, &app.limits)?;
+    let prompt = parsed.prompt.into_string();
+    let prompt_read = app.engine.beginning_read(&prompt);
+    let prompt_read = prompt_read.map_err(|error| ApiError::Internal(error.into()))?;
     let new = store::NewGeneration {
         blend: blend(&app, &person, &parsed.blend).await?,
-        prompt: parsed.prompt.into_string(),
+        prompt_read: prompt_read.map(Into::into),
+        prompt,
         seed: parsed.seed,
         count: parsed.count,
         steps: parsed.steps,
@@ -161,7 +165,8 @@ async fn blend(app: &AppState, person: &Person, blend: &Blend) -> Result<Vec<Ble
 #[into_params(parameter_in = Query)]
 struct Page {
     /// Generations on the page, 1 to 100; 20 when left out.
-    limit: Option<u32>,
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
     /// The `next` of the page before.
     before: Option<GenerationId>,
 }
@@ -174,6 +179,7 @@ struct Page {
     responses(
         (status = 200, body = GenerationList),
         (status = 401, body = Problem, description = "No session"),
+        (status = 404, body = Problem, description = "`before` is no generation of this person"),
         (status = 422, body = Problem, description = "The limit is not allowed"),
     ))]
 async fn list(
@@ -182,6 +188,11 @@ async fn list(
     Query(page): Query<Page>,
 ) -> Result<Answer<GenerationList>, ApiError> {
     let limit = PageLimit::parse(page.limit)?;
+    if let Some(before) = &page.before
+        && app.store.generation(&person, before).await?.is_none()
+    {
+        return Err(unknown_before());
+    }
     let mut generations = app
         .store
         .generations(&person, page.before.as_ref(), limit.with_one_more())

@@ -6,7 +6,9 @@ mod address;
 mod admin;
 mod api_tokens;
 mod auth;
+mod body_limit;
 mod choices;
+mod document;
 mod error;
 mod events;
 mod extract;
@@ -26,7 +28,8 @@ mod web;
 
 use std::{path::Path, time::Duration};
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
+use axum::{Router, middleware, routing::get};
+use predilect_api::GenerationEvent;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{CompressionLayer, DefaultPredicate, Predicate, predicate::NotForContentType},
@@ -36,12 +39,11 @@ use tower_http::{
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::app::AppState;
+use self::body_limit::{MAX_BODY, body_limit};
+use crate::{app::AppState, parse::GenerationLimits};
 
 pub use error::ApiError;
 
-/// Bytes of a request's body, where a route doesn't say otherwise.
-const MAX_BODY: usize = 16 * 1024;
 /// A body that takes longer is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -63,20 +65,24 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
         (name = "model", description = "What draws"),
         (name = "surveys", description = "Blind comparisons, for whoever is asked"),
         (name = "admin", description = "For admins only"),
-    )
+    ),
+    security(("session" = []), ("api_token" = [])),
+    // The streams carry it as text, so no operation refers to it.
+    components(schemas(GenerationEvent))
 )]
 struct Document;
 
 /// The whole server: API, frontend, health, metrics, and what wraps them.
 pub fn router(app: AppState, web_dir: Option<&Path>) -> Router {
-    let (api, document) = api().split_for_parts();
+    let (api, mut document) = api().split_for_parts();
+    document::complete(&mut document, &app.limits);
     let document = axum::Json(document);
     let api = api
         .route("/api/v1/openapi.json", get(|| async { document }))
         .route("/api", get(no_route))
         .route("/api/{*rest}", axum::routing::any(no_route))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY));
+        .layer(body_limit(MAX_BODY));
     Router::new()
         .merge(api)
         .merge(health::router())
@@ -91,10 +97,12 @@ pub fn router(app: AppState, web_dir: Option<&Path>) -> Router {
         .layer(TraceLayer::new_for_http())
 }
 
-/// The OpenAPI document, as served at `/api/v1/openapi.json`.
+/// The OpenAPI document, as a server with these limits has it at `/api/v1/openapi.json`.
 #[must_use]
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    api().into_openapi()
+pub fn openapi(limits: &GenerationLimits) -> utoipa::openapi::OpenApi {
+    let mut document = api().into_openapi();
+    document::complete(&mut document, limits);
+    document
 }
 
 fn api() -> OpenApiRouter<AppState> {

@@ -10,6 +10,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// The model that runs, and the limits of a request
 #[utoipa::path(get, path = "/model", tag = "model", operation_id = "readModel",
+    security(()),
     responses((status = 200, body = ModelCard)))]
 async fn read(State(app): State<AppState>) -> Json<ModelCard> {
     Json(app.limits.card(app.engine.info()))

@@ -1,4 +1,7 @@
+use predilect_api::FieldError;
+
 use super::error::ApiError;
+use crate::parse::whole;
 
 const DEFAULT: u32 = 20;
 const MAX: u32 = 100;
@@ -12,14 +15,11 @@ impl PageLimit {
     ///
     /// # Errors
     /// What is allowed, under the name `limit`.
-    pub(super) fn parse(asked: Option<u32>) -> Result<Self, ApiError> {
-        let limit = asked.unwrap_or(DEFAULT);
-        if (1..=MAX).contains(&limit) {
-            Ok(Self(limit))
-        } else {
-            let message = format!("must be a whole number from 1 to {MAX}, and is {limit}");
-            Err(ApiError::field("limit", message))
-        }
+    pub(super) fn parse(asked: Option<i64>) -> Result<Self, ApiError> {
+        let limit = asked.map_or(Ok(DEFAULT), |limit| whole(limit, 1..=MAX));
+        limit
+            .map(Self)
+            .map_err(|message| ApiError::field("limit", message))
     }
 
     /// What to read: one more than asked tells whether there is a next page.
@@ -33,4 +33,12 @@ impl PageLimit {
         rows.truncate(self.0 as usize);
         rows.last().filter(|_| more).map(id)
     }
+}
+
+/// The refusal of a `before` that is the id of nothing: an empty page would look like the end.
+pub(super) fn unknown_before() -> ApiError {
+    ApiError::UnknownReference(FieldError {
+        field: "before".into(),
+        message: "must be the `next` of the page before".into(),
+    })
 }

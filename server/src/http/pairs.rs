@@ -51,6 +51,7 @@ async fn next(State(app): State<AppState>, person: Person) -> Result<Json<Pair>,
 
 /// The left picture of a pair
 #[utoipa::path(get, path = "/pairs/{id}/left", tag = "choices", operation_id = "leftPicture",
+    security(()),
     params(("id" = String, Path, description = "The pair")),
     responses(
         (status = 200, content_type = "image/webp", body = Vec<u8>),
@@ -65,6 +66,7 @@ async fn left(
 
 /// The right picture of a pair
 #[utoipa::path(get, path = "/pairs/{id}/right", tag = "choices", operation_id = "rightPicture",
+    security(()),
     params(("id" = String, Path, description = "The pair")),
     responses(
         (status = 200, content_type = "image/webp", body = Vec<u8>),

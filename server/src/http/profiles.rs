@@ -1,6 +1,6 @@
 use axum::{
     Json as Answer,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     http::{StatusCode, header::LOCATION},
     response::IntoResponse,
 };
@@ -12,6 +12,7 @@ use predilect_model::preference::embedding::PreferenceEmbedding;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    body_limit::body_limit,
     error::ApiError,
     extract::{Json, Path},
 };
@@ -28,7 +29,7 @@ const MAX_IMPORT: usize = 8 * 1024 * 1024;
 pub(super) fn router() -> OpenApiRouter<AppState> {
     let import = OpenApiRouter::new()
         .routes(routes!(import))
-        .layer(DefaultBodyLimit::max(MAX_IMPORT));
+        .layer(body_limit(MAX_IMPORT));
     OpenApiRouter::new()
         .routes(routes!(list, name))
         .routes(routes!(read, rename, delete))

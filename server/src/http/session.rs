@@ -32,6 +32,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// Sets the cookie that all other requests need. Whoever is logged in, or comes with an API
 /// token, is answered as who they are.
 #[utoipa::path(post, path = "/session", tag = "session", operation_id = "startSession",
+    security(()),
     responses(
         (status = 200, body = Session),
         (status = 401, body = Problem, description = "The API token is not known"),
@@ -62,6 +63,7 @@ async fn session(app: &AppState, person: &Person) -> Result<Session, ApiError> {
         started_at: person.since(),
         counted: progress.counted,
         needed: CHOICES_NEEDED,
+        undoable: progress.undoable,
         pending_profile_id: progress.profile_id.map(ProfileId),
     })
 }
@@ -71,6 +73,7 @@ async fn session(app: &AppState, person: &Person) -> Result<Session, ApiError> {
 /// What the anonymous session has made so far becomes the account's. The answer takes as long
 /// whether or not there is an account by this name.
 #[utoipa::path(post, path = "/session/login", tag = "session", operation_id = "logIn",
+    security(()),
     responses(
         (status = 200, body = Account),
         (status = 401, body = Problem, description = "Wrong name or password"),
@@ -125,6 +128,7 @@ async fn log_in(
 ///
 /// Ends this session and takes its cookie away.
 #[utoipa::path(delete, path = "/session", tag = "session", operation_id = "logOut",
+    security(("session" = [])),
     responses(
         (status = 204, description = "Logged out"),
         (status = 401, body = Problem, description = "No session"),
@@ -144,6 +148,7 @@ async fn log_out(
 ///
 /// Ends every session of this person, on whichever device. API tokens stay.
 #[utoipa::path(delete, path = "/sessions", tag = "session", operation_id = "logOutEverywhere",
+    security(("session" = [])),
     responses(
         (status = 204, description = "Logged out"),
         (status = 401, body = Problem, description = "No session"),

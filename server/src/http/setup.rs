@@ -24,6 +24,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// With the one-time token that the server prints at its start while it has no admin. An
 /// anonymous session keeps everything, as when registering.
 #[utoipa::path(post, path = "/setup", tag = "account", operation_id = "setUpAdmin",
+    security(()),
     responses(
         (status = 201, body = Account),
         (status = 401, body = Problem, description = "The API token is not known"),

@@ -1,13 +1,9 @@
 use std::fmt;
 
+use predilect_api::{MAX_NAME_CHARS, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
 use unicode_normalization::UnicodeNormalization;
 
 use super::plain_text;
-
-/// Most characters of an account's name, and of an API token's.
-const MAX_NAME_CHARS: usize = 60;
-const MIN_PASSWORD_CHARS: usize = 8;
-const MAX_PASSWORD_CHARS: usize = 200;
 
 /// What a person logs in with: trimmed, not empty, not over-long, on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]

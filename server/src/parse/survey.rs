@@ -1,8 +1,8 @@
 use std::ops::RangeInclusive;
 
-use predilect_api::{Audience, FieldError, NewSurvey};
+use predilect_api::{Audience, FieldError, MAX_NAME_CHARS, NewSurvey};
 
-use super::{FieldErrors, MAX_NAME_CHARS, plain_text, whole};
+use super::{FieldErrors, plain_text, whole};
 
 const ARMS: RangeInclusive<usize> = 2..=8;
 const TARGET_VOTES: RangeInclusive<u32> = 1..=1_000_000;

@@ -124,6 +124,17 @@ impl Store {
         Ok(())
     }
 
+    /// Whether there is such a person.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_person(&self, id: &PersonId) -> sqlx::Result<bool> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE id = $1)")
+            .bind(id.as_ref())
+            .fetch_one(&self.pool)
+            .await
+    }
+
     /// The people of this server, who came last first, those before `before` if given.
     ///
     /// # Errors

@@ -36,6 +36,8 @@ pub struct MadeChoice {
 pub struct Progress {
     /// Left and right choices in it.
     pub counted: u32,
+    /// Choices of every kind that can be taken back.
+    pub undoable: u32,
     /// The profile it belongs to, once it is complete.
     pub profile_id: Option<String>,
 }
@@ -71,6 +73,18 @@ pub enum UndoError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+/// The choices of the person `$1` that can be taken back: those of the set that is open, or
+/// whose profile waits for its name.
+macro_rules! undoable_choices {
+    () => {
+        "FROM choices c
+         JOIN choice_sets s ON s.id = c.set_id
+         LEFT JOIN profiles p ON p.id = s.profile_id
+         WHERE c.user_id = $1
+           AND (s.completed_at IS NULL OR (p.id IS NOT NULL AND p.name IS NULL))"
+    };
 }
 
 impl Store {
@@ -153,9 +167,11 @@ impl Store {
         } else {
             Some(complete(&mut tx, person, set).await?)
         };
+        let undoable = undoable(&mut tx, person).await?;
         tx.commit().await?;
         Ok(Progress {
             counted,
+            undoable,
             profile_id,
         })
     }
@@ -166,14 +182,11 @@ impl Store {
     /// When there is none, or the database fails.
     pub async fn undo_choice(&self, person: &Person, needed: u32) -> Result<Progress, UndoError> {
         let mut tx = self.write().await?;
-        let last: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT c.id, c.set_id FROM choices c
-             JOIN choice_sets s ON s.id = c.set_id
-             LEFT JOIN profiles p ON p.id = s.profile_id
-             WHERE c.user_id = $1
-               AND (s.completed_at IS NULL OR (p.id IS NOT NULL AND p.name IS NULL))
-             ORDER BY c.id DESC LIMIT 1",
-        )
+        let last: Option<(i64, i64)> = sqlx::query_as(concat!(
+            "SELECT c.id, c.set_id ",
+            undoable_choices!(),
+            " ORDER BY c.id DESC LIMIT 1",
+        ))
         .bind(&person.id)
         .fetch_optional(&mut *tx)
         .await?;
@@ -229,9 +242,11 @@ async fn progress(
     person: &Person,
     needed: u32,
 ) -> sqlx::Result<Progress> {
+    let undoable = undoable(db, person).await?;
     if let Some(profile_id) = unnamed_profile(db, person).await? {
         return Ok(Progress {
             counted: needed,
+            undoable,
             profile_id: Some(profile_id),
         });
     }
@@ -244,8 +259,16 @@ async fn progress(
     .await?;
     Ok(Progress {
         counted,
+        undoable,
         profile_id: None,
     })
+}
+
+async fn undoable(db: &mut SqliteConnection, person: &Person) -> sqlx::Result<u32> {
+    sqlx::query_scalar(concat!("SELECT COUNT(*) ", undoable_choices!()))
+        .bind(&person.id)
+        .fetch_one(db)
+        .await
 }
 
 async fn counted(db: &mut SqliteConnection, set_id: i64) -> sqlx::Result<u32> {

@@ -24,6 +24,8 @@ pub struct BlendPart {
 pub struct NewGeneration {
     /// What to draw.
     pub prompt: String,
+    /// The beginning that the model reads, where it doesn't read all of it.
+    pub prompt_read: Option<String>,
     /// Seed of the first picture.
     pub seed: u32,
     /// Number of pictures.
@@ -109,6 +111,7 @@ struct GenerationRow {
     id: String,
     state: String,
     prompt: String,
+    prompt_read: Option<String>,
     seed: u32,
     count: u32,
     steps: u32,
@@ -165,12 +168,14 @@ impl Store {
         }
         sqlx::query(
             "INSERT INTO generations
-                 (id, user_id, state, prompt, seed, count, steps, guidance, strength, created_at)
-             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9)",
+                 (id, user_id, state, prompt, prompt_read, seed, count, steps, guidance, strength,
+                  created_at)
+             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(id.as_ref())
         .bind(&person.id)
         .bind(&new.prompt)
+        .bind(&new.prompt_read)
         .bind(new.seed)
         .bind(new.count)
         .bind(new.steps)
@@ -219,7 +224,8 @@ impl Store {
         }
     }
 
-    /// A person's generations, newest first, those before `before` if given.
+    /// A person's generations, newest first, those before `before` if given; of one that is
+    /// not theirs there are none.
     ///
     /// # Errors
     /// When the database fails.
@@ -441,6 +447,7 @@ impl Store {
                 _ => GenerationState::Failed,
             },
             prompt: row.prompt,
+            prompt_read: row.prompt_read,
             seed: row.seed,
             count: row.count,
             steps: row.steps,

@@ -6,7 +6,9 @@
 )]
 
 mod data;
+mod help;
 mod model;
 mod published;
+mod serve;
 mod support;
 mod train;

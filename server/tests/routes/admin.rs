@@ -2,36 +2,29 @@ use predilect_api::{Choice, UserList};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::TestServer;
+use crate::{
+    documented::{operations, with_ids},
+    support::TestServer,
+};
 
 /// Every operation under /api/v1/admin, from the document, with made-up ids in its path.
 fn admin_operations() -> Vec<(Method, String)> {
-    let document = serde_json::to_value(predilect_server::http::openapi()).unwrap();
-    let mut operations = vec![];
-    for (path, item) in document["paths"].as_object().unwrap() {
-        if !path.starts_with("/api/v1/admin") {
-            continue;
-        }
-        let path: Vec<_> = path
-            .split('/')
-            .map(|part| match part.strip_prefix('{') {
-                Some(_) => "00000000-0000-4000-8000-000000000000",
-                None => part,
-            })
-            .collect();
-        for method in [
-            Method::GET,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ] {
-            if item.get(method.as_str().to_lowercase()).is_some() {
-                operations.push((method, path.join("/")));
-            }
-        }
-    }
-    operations
+    let id = "00000000-0000-4000-8000-000000000000";
+    operations()
+        .into_iter()
+        .filter(|(_, template)| template.starts_with("/api/v1/admin"))
+        .map(|(method, template)| (method, with_ids(template, id)))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_page_of_people_before_nobody_is_a_problem() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    admin
+        .get("/api/v1/admin/users?before=none")
+        .await
+        .expect_field_error(StatusCode::NOT_FOUND, "unknown-reference", "before");
 }
 
 #[tokio::test]

@@ -51,9 +51,11 @@ async fn a_pair_is_chosen_once() {
     post(&person, &pair.id.0, "left")
         .await
         .expect_status(StatusCode::OK);
-    post(&person, &pair.id.0, "right")
-        .await
-        .expect_problem(StatusCode::CONFLICT, "already-chosen");
+    post(&person, &pair.id.0, "right").await.expect_field_error(
+        StatusCode::CONFLICT,
+        "already-chosen",
+        "pair_id",
+    );
     assert_eq!(
         person.choose(Choice::Left).await["counted"],
         2,
@@ -130,6 +132,38 @@ async fn undo_takes_back_one_choice_after_another() {
         .delete("/api/v1/choices/last")
         .await
         .expect_problem(StatusCode::CONFLICT, "nothing-to-undo");
+}
+
+#[tokio::test]
+async fn what_can_be_taken_back_is_told_ties_and_skips_included() {
+    let server = TestServer::start().await;
+    let person = server.person().await;
+    let told = async || -> Value {
+        let session = person.post("/api/v1/session", &json!({})).await.json();
+        session["undoable"].clone()
+    };
+    assert_eq!(told().await, 0);
+    for (choice, undoable) in [(Choice::Tie, 1), (Choice::Skip, 2), (Choice::Left, 3)] {
+        assert_eq!(person.choose(choice).await["undoable"], undoable);
+        assert_eq!(told().await, undoable);
+    }
+    for undoable in [2, 1, 0] {
+        let undone = person.delete("/api/v1/choices/last").await.json();
+        assert_eq!(undone["undoable"], undoable);
+        assert_eq!(told().await, undoable);
+    }
+    person.choose(Choice::Skip).await;
+    person.choose_four().await;
+    assert_eq!(
+        told().await,
+        5,
+        "a profile without a name can be taken back"
+    );
+    person
+        .post("/api/v1/profiles", &json!({"name": "Kept"}))
+        .await
+        .expect_status(StatusCode::CREATED);
+    assert_eq!(told().await, 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use std::io::Cursor;
 
-use predilect_api::{GenerationList, GenerationState};
+use predilect_api::{GenerationList, GenerationState, ModelCard};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -317,4 +317,38 @@ fn texts(png: &[u8]) -> Vec<(String, String)> {
         .iter()
         .map(|t| (t.keyword.clone(), t.get_text().unwrap()));
     latin.chain(utf8).collect()
+}
+
+#[tokio::test]
+async fn a_page_before_nothing_is_a_problem() {
+    let server = TestServer::start().await;
+    let (person, other) = (server.person().await, server.person().await);
+    let foreign = other.generate(&json!({"prompt": "a", "steps": 1})).await.id;
+    for before in ["none", "-1", &foreign.0] {
+        person
+            .get(&format!("/api/v1/generations?before={before}"))
+            .await
+            .expect_field_error(StatusCode::NOT_FOUND, "unknown-reference", "before");
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_of_a_long_prompt_is_told() {
+    let server = TestServer::start().await;
+    let person = server.person().await;
+    let asked = async |prompt: &str| -> Option<String> {
+        let body = json!({"prompt": prompt, "steps": 1});
+        person.generate(&body).await.prompt_read
+    };
+    assert_eq!(asked("a red apple").await, None);
+    let card: ModelCard = person.get("/api/v1/model").await.read();
+    let tokens = card.max_prompt_tokens as usize;
+    // Each of these words is a token of its own.
+    let words = |count: usize| vec!["apple"; count].join(" ");
+    assert_eq!(asked(&words(tokens)).await, None);
+    let long = words(tokens + 3);
+    assert_eq!(asked(&long).await, Some(words(tokens)));
+    let list: GenerationList = person.get("/api/v1/generations").await.read();
+    assert_eq!(list.generations[0].prompt, long);
+    assert_eq!(list.generations[0].prompt_read, Some(words(tokens)));
 }

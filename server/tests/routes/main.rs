@@ -10,6 +10,7 @@ mod admin;
 mod api_tokens;
 mod choices;
 mod crash;
+mod documented;
 mod events;
 mod generations;
 mod health;

@@ -69,7 +69,41 @@ async fn a_body_that_is_too_large_is_a_problem() {
     let server = TestServer::start().await;
     let person = server.person().await;
     let body = format!("{{\"prompt\":\"{}\"}}", "x".repeat(64 * 1024));
-    post_text(&person, "application/json", body)
+    let problem = post_text(&person, "application/json", body)
         .await
         .expect_problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("16384 bytes"), "{detail}");
+    let import = person
+        .request(Method::POST, "/api/v1/profiles/import")
+        .json(&serde_json::json!({"name": "a", "code": "x".repeat(9 * 1024 * 1024)}));
+    let problem = person
+        .send(import)
+        .await
+        .expect_problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("8388608 bytes"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_not_allowed_is_named() {
+    let server = TestServer::start().await;
+    let person = server.person().await;
+    let asked = async |limit: &str| {
+        let path = format!("/api/v1/generations?limit={limit}");
+        person.get(&path).await
+    };
+    for limit in ["-1", "0", "101"] {
+        let message = asked(limit).await.expect_field_error(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid-request",
+            "limit",
+        );
+        assert!(message.contains("from 1 to 100"), "{message}");
+    }
+    let message =
+        asked("x")
+            .await
+            .expect_field_error(StatusCode::BAD_REQUEST, "malformed-address", "limit");
+    assert_eq!(message, "must be a whole number");
 }

@@ -24,6 +24,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
+use crate::documented::expect_documented;
+
 pub(crate) const PAIRS: usize = 9;
 /// Long enough for a busy machine, short enough to end a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -34,12 +36,12 @@ pub(crate) fn model_folder() -> PathBuf {
 }
 
 /// One model for all tests, because they all run in one process.
-fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| start_engine(&model_folder())).clone()
 }
 
-fn start_engine(model: &Path) -> Engine {
+pub(crate) fn start_engine(model: &Path) -> Engine {
     let config = EngineConfig {
         device: DeviceChoice::Cpu,
         dtype: DtypeChoice::F32,
@@ -89,9 +91,14 @@ impl TestServer {
 
     /// With another model than the one that ships.
     pub(crate) async fn start_drawing_with(model: &Path) -> Self {
+        Self::start_with_engine(start_engine(model)).await
+    }
+
+    /// With an engine of its own.
+    pub(crate) async fn start_with_engine(engine: Engine) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_bank(&folder.path().join("pairs"));
-        Self::start_on(start_engine(model), folder, |_| {}).await
+        Self::start_on(engine, folder, |_| {}).await
     }
 
     async fn start_in(folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
@@ -338,7 +345,9 @@ impl Person {
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = self.http.execute(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         if let Some(cookie) = headers.get("set-cookie") {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap();
@@ -348,11 +357,13 @@ impl Person {
             .await
             .unwrap()
             .unwrap();
-        Answer {
+        let answer = Answer {
             status,
             headers,
             body: body.into(),
-        }
+        };
+        expect_documented(&method, &path, &answer);
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -8,7 +8,7 @@ test("an empty prompt is said at the prompt", async ({ page }) => {
   await page.getByRole("button", { name: "Generate", exact: true }).click();
   const prompt = page.getByLabel("Prompt", { exact: true });
   await expect(prompt).toHaveAttribute("aria-invalid", "true");
-  await expect(page.locator("#prompt-error")).toContainText(/\w+ \w+/);
+  await expect(page.locator("#prompt-error")).toHaveText(/^Prompt must have 1 to \d+ characters, and has 0\.$/);
   await prompt.fill("a");
   await expect(prompt).toHaveAttribute("aria-invalid", "false");
 });
@@ -39,6 +39,59 @@ test("a choice that is not stored does not count", async ({ page, context }) => 
   await page.keyboard.press("ArrowLeft");
   await expectChoice(page, 2);
   await expect(page.getByText(/Predilect does not answer\./)).toHaveCount(0);
+});
+
+test("a choice whose answer got lost is not asked for again", async ({ page, context }) => {
+  await startChoosing(page);
+  const answersLost = (path: string) =>
+    context.route(
+      path,
+      async (route) => {
+        await route.fetch();
+        await route.abort("connectionreset");
+      },
+      { times: 1 },
+    );
+  const left = page.getByAltText(/^Left picture: /);
+  const first = (await left.getAttribute("src")) ?? "";
+  await answersLost("**/api/v1/choices");
+  await page.keyboard.press("ArrowLeft");
+  await expect(page.getByText(/Predilect does not answer\./)).toBeVisible();
+  await page.keyboard.press("ArrowLeft");
+  await expectChoice(page, 2);
+  await expect(left).not.toHaveAttribute("src", first);
+  await expect(page.getByText("is stored already", { exact: false })).toBeVisible();
+  await expect(page.getByText("/api/", { exact: false })).toHaveCount(0);
+
+  for (let made = 2; made <= 3; made += 1) {
+    await page.keyboard.press("ArrowRight");
+    await expectChoice(page, made + 1);
+  }
+  await expect(page.getByText("is stored already", { exact: false })).toHaveCount(0);
+  await answersLost("**/api/v1/choices");
+  await page.keyboard.press("ArrowRight");
+  await expect(page.getByText(/Predilect does not answer\./)).toBeVisible();
+  await page.keyboard.press("ArrowRight");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("This is your taste");
+});
+
+test("a skipped pair can be taken back after a reload, and another tab may be ahead", async ({ page, context }) => {
+  await startChoosing(page);
+  const left = page.getByAltText(/^Left picture: /);
+  const first = (await left.getAttribute("src")) ?? "";
+  await page.getByRole("button", { name: "Skip" }).click();
+  await expect(left).not.toHaveAttribute("src", first);
+  await page.reload();
+  await expectChoice(page, 1);
+  const other = await context.newPage();
+  await other.goto("/");
+  await expectChoice(other, 1);
+  await other.getByRole("button", { name: "Undo" }).click();
+  await expect(other.getByAltText(/^Left picture: /)).toHaveAttribute("src", first);
+  await other.close();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(page.getByText("There is no choice left to undo.")).toBeVisible();
+  await expect(left).toHaveAttribute("src", first);
 });
 
 test("a page opened while the server is down offers to try again", async ({ page, context }) => {

@@ -1,7 +1,8 @@
 /** What an admin does for a survey before the page comes in. */
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import {
   expect,
   type APIRequestContext,
@@ -11,7 +12,7 @@ import {
   type Page,
 } from "@playwright/test";
 
-const root = resolve(import.meta.dirname, "../../..");
+const root = fileURLToPath(new URL("../../..", import.meta.url));
 const program = process.env.PREDILECT_BIN ?? join(root, "target/release/predilect");
 const PASSWORD = "correct horse battery";
 

@@ -20,6 +20,8 @@ const WHEELS: [&str; 3] = [
     "nvidia-cuda-runtime==13.0.96",
     "nvidia-cuda-cupti==13.0.85",
 ];
+/// What the folders that libtorch is unpacked in begin with.
+const WORK_PREFIX: &str = ".libtorch-";
 
 /// Makes libtorch in the cache unless it is there, and links it into the clone.
 ///
@@ -36,7 +38,7 @@ pub(crate) fn ensure(checkout: &Checkout) -> Result<()> {
     }
     announce(&format!("libtorch {VERSION}"));
     let libtorch = checkout.cache.join(format!("libtorch-{VERSION}"));
-    if stamped(&libtorch.join("build-version"), VERSION) {
+    if is_made(&libtorch) {
         note(&format!("found in {}", libtorch.display()));
     } else {
         make(&libtorch)?;
@@ -78,17 +80,63 @@ fn check_own(own: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes libtorch in its place. What was fetched is kept until it is unpacked, so that an
+/// interruption costs no second download.
 fn make(libtorch: &Path) -> Result<()> {
     let cache = libtorch
         .parent()
         .context("libtorch lies in the cache folder")?;
-    fs::create_dir_all(cache).with_context(|| format!("making {}", cache.display()))?;
-    let work = tempfile::Builder::new()
-        .prefix(".libtorch-")
-        .tempdir_in(cache)?;
-    let (wheels, out) = (work.path().join("wheels"), work.path().join("out"));
+    let wheels = cache.join(format!("wheels-{VERSION}"));
+    fs::create_dir_all(&wheels).with_context(|| format!("making {}", wheels.display()))?;
+    // All clones share the cache: one of them works, the others wait and find its work done.
+    let lock = cache.join("libtorch.lock");
+    let lock = fs::File::create(&lock).with_context(|| format!("writing {}", lock.display()))?;
+    lock.lock().context("waiting for another set-up")?;
+    if is_made(libtorch) {
+        return Ok(());
+    }
+    sweep(cache)?;
 
     note("fetching the torch wheel (543 MB) with pip");
+    fetch(&wheels)?;
+    note("unpacking the CPU part");
+    let work = tempfile::Builder::new()
+        .prefix(WORK_PREFIX)
+        .tempdir_in(cache)?;
+    let out = work.path().join("out");
+    for wheel in fs::read_dir(&wheels)? {
+        unpack(&wheel?.path(), &out)?;
+    }
+    make_umbrella(&out.join("lib"))?;
+    fs::write(out.join("build-version"), VERSION)?;
+    if libtorch.exists() {
+        fs::remove_dir_all(libtorch)?;
+    }
+    fs::rename(&out, libtorch)
+        .with_context(|| format!("moving libtorch to {}", libtorch.display()))?;
+    fs::remove_dir_all(&wheels).with_context(|| format!("removing {}", wheels.display()))?;
+    note(&format!("ready in {}", libtorch.display()));
+    Ok(())
+}
+
+fn is_made(libtorch: &Path) -> bool {
+    stamped(&libtorch.join("build-version"), VERSION)
+}
+
+/// Removes the work folders of set-ups that were killed. Right only under the lock.
+fn sweep(cache: &Path) -> Result<()> {
+    for entry in fs::read_dir(cache)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(WORK_PREFIX) {
+            let stale = entry.path();
+            fs::remove_dir_all(&stale).with_context(|| format!("removing {}", stale.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Brings the wheels into a folder; those that are there already are only looked at.
+fn fetch(wheels: &Path) -> Result<()> {
     // Only the wheel's C++ libraries are used, so one Python version's wheel serves all.
     program::run(
         Command::new("python3")
@@ -115,22 +163,9 @@ fn make(libtorch: &Path) -> Result<()> {
                 "manylinux_2_25_x86_64",
             ])
             .args(["--platform", "manylinux2014_x86_64", "--dest"])
-            .arg(&wheels)
+            .arg(wheels)
             .args(WHEELS),
-    )?;
-    note("unpacking the CPU part");
-    for wheel in fs::read_dir(&wheels)? {
-        unpack(&wheel?.path(), &out)?;
-    }
-    make_umbrella(&out.join("lib"))?;
-    fs::write(out.join("build-version"), VERSION)?;
-    if libtorch.exists() {
-        fs::remove_dir_all(libtorch)?;
-    }
-    fs::rename(&out, libtorch)
-        .with_context(|| format!("moving libtorch to {}", libtorch.display()))?;
-    note(&format!("ready in {}", libtorch.display()));
-    Ok(())
+    )
 }
 
 /// Unpacks the files of a wheel that [`kept`] names.
@@ -180,7 +215,21 @@ fn make_umbrella(lib: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::kept;
+    use super::{WORK_PREFIX, kept, sweep};
+    use std::fs;
+
+    #[test]
+    fn what_a_killed_set_up_left_is_swept_away_and_nothing_else() {
+        let cache = tempfile::tempdir().unwrap();
+        let stale = cache.path().join(format!("{WORK_PREFIX}abc"));
+        fs::create_dir_all(stale.join("out/lib")).unwrap();
+        let kept = ["libtorch-2.11.0", "wheels-2.11.0"].map(|name| cache.path().join(name));
+        kept.iter()
+            .for_each(|folder| fs::create_dir(folder).unwrap());
+        sweep(cache.path()).unwrap();
+        assert!(!stale.exists());
+        assert!(kept.iter().all(|folder| folder.is_dir()));
+    }
 
     #[test]
     fn only_headers_and_cpu_libraries_are_kept() {

@@ -37,6 +37,9 @@ impl Need {
     }
 }
 
+/// The oldest Node that the page's tools and the browser tests run on: Debian 12's.
+const OLDEST_NODE: u32 = 18;
+
 /// The programs that the set-up and the build call.
 pub(crate) fn for_serving() -> Vec<Need> {
     vec![
@@ -54,17 +57,30 @@ pub(crate) fn for_serving() -> Vec<Need> {
 /// Installs what is missing when run as root on Debian or a relative of it.
 ///
 /// # Errors
-/// When something is missing and can't be installed from here; the error says the command.
+/// When something is missing and can't be installed from here, or Node is too old; the error
+/// says the command.
 pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     let missing: Vec<&str> = needs
         .iter()
         .filter(|need| !need.present)
         .map(|need| need.package)
         .collect();
-    if missing.is_empty() {
+    if !missing.is_empty() {
+        install(&missing)?;
+    }
+    check_node(&program::read(Command::new("node").arg("--version"))?)
+}
+
+/// An older Node fails in the middle of a build or a test, in words that don't say why.
+fn check_node(version: &str) -> Result<()> {
+    let major = version.trim_start_matches('v').split('.').next();
+    if major.and_then(|major| major.parse().ok()) >= Some(OLDEST_NODE) {
         return Ok(());
     }
-    install(&missing)
+    bail!(
+        "Node {version} is too old: {OLDEST_NODE} or newer is needed. Bring a newer one to the front of PATH; \
+         Debian 12's `apt-get install nodejs npm` has one"
+    )
 }
 
 /// Installs Debian packages.
@@ -90,4 +106,23 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
             .args(packages)
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_node;
+
+    #[test]
+    fn a_node_that_is_too_old_is_refused_by_its_version() {
+        for version in ["v18.20.4", "v20.0.0", "v100.1.2"] {
+            assert!(check_node(version).is_ok(), "{version}");
+        }
+        for version in ["v12.22.12", "v17.9.1", "unknown"] {
+            let refusal = check_node(version).unwrap_err().to_string();
+            assert!(
+                refusal.contains(version) && refusal.contains("18"),
+                "{refusal}"
+            );
+        }
+    }
 }

@@ -40,6 +40,11 @@ pub(crate) fn Easel(
             .map(|drawing| drawing.phase())
             .unwrap_or_default()
     });
+    let read = Memo::new(move |_| {
+        drawing
+            .get()
+            .and_then(|drawing| drawing.generation.prompt_read)
+    });
     let place = NodeRef::<Section>::new();
     // On a phone the picture comes into being below the form.
     Effect::new(move |was_running: Option<bool>| {
@@ -98,6 +103,14 @@ pub(crate) fn Easel(
                     }}
                 </div>
             </div>
+            {move || {
+                read.get()
+                    .map(|read| {
+                        view! {
+                            <p class="quiet">"The model reads only the beginning of a prompt this long: “" {read} "”"</p>
+                        }
+                    })
+            }}
             <Notice message=Signal::derive(move || error.get().map(|error| error.sentence())) />
             <p class="sr-only" role="status">
                 {phase}
@@ -206,6 +219,22 @@ mod tests {
             assert!(html.contains(expected), "{expected} in {html}");
         }
         assert!(!html.contains("Download"));
+    }
+
+    #[test]
+    fn what_is_left_of_a_long_prompt_is_said() {
+        let easel = |prompt_read: Option<&str>| {
+            let mut drawing = Drawing::new(queued());
+            drawing.generation.prompt_read = prompt_read.map(Into::into);
+            view! { <Easel drawing=Some(drawing) error={None::<ClientError>} on_cancel=Callback::new(|()| ()) /> }
+                .to_html()
+        };
+        assert!(!easel(None).contains("only the beginning"));
+        let html = easel(Some("a red"));
+        assert!(
+            html.contains("only the beginning") && html.contains("a red"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::components::form::{Form, Submission};
 use crate::components::notice::Notice;
 use crate::components::text_field::TextField;
 use crate::focus::focus_next;
+use crate::format;
 use leptos::html::Button;
 use leptos::prelude::*;
 use predilect_api::{Profile, ProfileId, ProfileState};
@@ -40,7 +41,9 @@ pub(crate) fn ProfileEntry(
 
     let ready = profile.state == ProfileState::Ready && profile.name.is_some();
     let words = match profile.state {
-        ProfileState::Ready => profile.description.unwrap_or_default(),
+        ProfileState::Ready => profile
+            .description
+            .map_or_else(String::new, |taste| format::quoted_taste(&taste)),
         ProfileState::Pending => "Predilect is reading the choices.".into(),
         ProfileState::Failed => profile
             .failure
@@ -165,7 +168,7 @@ mod tests {
             "Draw with it",
             "Rename Soft",
             "Delete Soft",
-            "Prefers soft shapes.",
+            "“Prefers soft shapes.”",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }

@@ -1,5 +1,6 @@
 //! Whose taste to draw for.
 
+use crate::format;
 use leptos::prelude::*;
 use predilect_api::{Profile, ProfileId, ProfileState};
 
@@ -36,7 +37,8 @@ pub(crate) fn ProfilePicker(
             .get()
             .into_iter()
             .find(|profile| profile.id == id)
-            .and_then(|profile| profile.description),
+            .and_then(|profile| profile.description)
+            .map(|taste| format::quoted_taste(&taste)),
         None if profiles.get().is_empty() => {
             Some("Choose four times to make your first profile.".into())
         }
@@ -95,7 +97,7 @@ mod tests {
             view! { <ProfilePicker profiles=profiles picked=picked error={None::<String>} /> }
                 .to_html();
         assert!(
-            html.contains("Soft") && html.contains("a in words"),
+            html.contains("Soft") && html.contains("“a in words”"),
             "{html}"
         );
         assert!(

@@ -4,6 +4,7 @@ use crate::client::ClientError;
 use crate::components::notice::Notice;
 use crate::components::profile_picker::ProfilePicker;
 use crate::components::strength_slider::StrengthSlider;
+use crate::format;
 use leptos::prelude::*;
 use predilect_api::{Bounds, ModelCard, NewGeneration, Profile, ProfileId, ProfileWeight};
 
@@ -68,10 +69,13 @@ pub(crate) fn PromptForm(
     /// Hears that a picture is wanted.
     on_generate: Callback<()>,
 ) -> impl IntoView {
-    let about = move |field: &'static str| {
-        Signal::derive(move || error.get().and_then(|error| error.about(field)))
+    let about = move |label: &'static str, field: &'static str| {
+        Signal::derive(move || {
+            let message = error.get().and_then(|error| error.about(field));
+            message.map(|message| format::fault(label, &message))
+        })
     };
-    let prompt_error = about("prompt");
+    let prompt_error = about("Prompt", "prompt");
     let elsewhere = Signal::derive(move || error.get().and_then(|error| error.beyond(&FIELDS)));
     let bounds = Signal::derive(move || model.get().map_or(STRENGTH, |model| model.strength));
     let count = move || {
@@ -126,8 +130,8 @@ pub(crate) fn PromptForm(
                     </p>
                 </div>
             </div>
-            <ProfilePicker profiles=profiles picked=draft.profile error=about(PROFILE_FIELD) />
-            <StrengthSlider strength=draft.strength bounds=bounds error=about("strength") />
+            <ProfilePicker profiles=profiles picked=draft.profile error=about("Profile", PROFILE_FIELD) />
+            <StrengthSlider strength=draft.strength bounds=bounds error=about("Strength", "strength") />
             <button type="submit" class="button primary prompt-go" aria-disabled=move || busy.get().to_string()>
                 "Generate"
             </button>
@@ -139,6 +143,7 @@ pub(crate) fn PromptForm(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use predilect_api::{FieldError, Problem};
 
     fn form(error: Option<ClientError>) -> String {
         view! {
@@ -158,6 +163,26 @@ mod tests {
     fn the_parts_have_their_names() {
         let html = form(None);
         for expected in [">Prompt<", ">Strength<", ">Profile<", "Generate"] {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_a_sentence_about_its_field() {
+        let html = form(Some(ClientError::Problem(Box::new(Problem {
+            kind: "urn:predilect:problem:invalid-request".into(),
+            title: "Invalid request".into(),
+            status: 422,
+            detail: "Some fields have values that are not allowed.".into(),
+            errors: ["prompt", "strength"]
+                .map(|field| FieldError {
+                    field: field.into(),
+                    message: "must be otherwise".into(),
+                })
+                .into(),
+            missing: None,
+        }))));
+        for expected in ["Prompt must be otherwise.", "Strength must be otherwise."] {
             assert!(html.contains(expected), "{expected} in {html}");
         }
     }

@@ -118,7 +118,7 @@ fn Description(
     };
     view! {
         <div class="taste-description" aria-live="polite">
-            <h2 class="taste-title">"What your choices say"</h2>
+            <h2 class="taste-title">"What the model reads in your choices"</h2>
             {words}
         </div>
     }

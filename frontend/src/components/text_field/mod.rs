@@ -2,6 +2,7 @@
 
 use crate::components::form::Submission;
 use crate::focus::focus_next;
+use crate::format;
 use leptos::html::Input;
 use leptos::prelude::*;
 
@@ -66,7 +67,7 @@ pub(crate) fn TextField(
                     {hint}
                 </p>
                 <p id=error_id class="field-error" role="alert">
-                    {move || fault.get().map(|message| format!("{label} {message}."))}
+                    {move || fault.get().map(|message| format::fault(label, &message))}
                 </p>
             </div>
         </div>

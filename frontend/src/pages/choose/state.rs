@@ -21,8 +21,8 @@ pub(super) struct Choosing {
     pub(super) stage: RwSignal<Stage>,
     /// The choice being sent.
     pub(super) picked: RwSignal<Option<Choice>>,
-    /// Choices known to be there to take back.
-    made: RwSignal<u32>,
+    /// Choices that can be taken back, as the server last said.
+    undoable: RwSignal<u32>,
     /// Why the last choice or undo did not count.
     pub(super) error: RwSignal<Option<ClientError>>,
     /// What a screen reader is told.
@@ -36,7 +36,7 @@ impl Choosing {
         Self {
             stage: RwSignal::new(Stage::Loading),
             picked: RwSignal::new(None),
-            made: RwSignal::new(0),
+            undoable: RwSignal::new(0),
             error: RwSignal::new(None),
             told: RwSignal::new(String::new()),
             busy: RwSignal::new(false),
@@ -44,26 +44,28 @@ impl Choosing {
     }
 
     pub(super) fn can_undo(self) -> bool {
-        self.made.get() > 0
+        self.undoable.get() > 0
     }
 
     /// Finds out where the person stands and shows it.
     pub(super) fn load(self) {
         self.stage.set(Stage::Loading);
         spawn_local(async move {
-            let loaded = async {
-                let session = client::start_session().await?;
-                self.made.set(session.counted);
-                match session.pending_profile_id {
-                    Some(id) => Ok(Stage::Describing(id)),
-                    None => next_stage().await,
-                }
-            };
-            match loaded.await {
+            match self.stand().await {
                 Ok(stage) => self.show(stage),
                 Err(error) => self.stage.set(Stage::Failed(error)),
             }
         });
+    }
+
+    /// Where the person stands, as the server has it.
+    async fn stand(self) -> Answer<Stage> {
+        let session = client::start_session().await?;
+        self.undoable.set(session.undoable);
+        match session.pending_profile_id {
+            Some(id) => Ok(Stage::Describing(id)),
+            None => next_stage().await,
+        }
     }
 
     /// Sends a choice and shows what comes after it.
@@ -82,7 +84,7 @@ impl Choosing {
                 sharpen: None,
             })
             .await?;
-            self.made.update(|made| *made += 1);
+            self.undoable.set(sent.undoable);
             match sent.profile_id {
                 Some(id) => Ok(Stage::Describing(id)),
                 None => next_stage().await,
@@ -92,12 +94,12 @@ impl Choosing {
 
     /// Takes the last choice back.
     pub(super) fn undo(self) {
-        if self.busy.get_untracked() || self.made.get_untracked() == 0 {
+        if self.busy.get_untracked() || self.undoable.get_untracked() == 0 {
             return;
         }
         self.change(async move {
-            client::undo_choice().await?;
-            self.made.update(|made| *made = made.saturating_sub(1));
+            let undone = client::undo_choice().await?;
+            self.undoable.set(undone.undoable);
             next_stage().await
         });
     }
@@ -106,7 +108,14 @@ impl Choosing {
         self.busy.set(true);
         self.error.set(None);
         spawn_local(async move {
-            match next.await {
+            let next = match next.await {
+                Err(error) if is_outdated(&error) => {
+                    self.error.set(Some(error));
+                    self.stand().await
+                }
+                next => next,
+            };
+            match next {
                 Ok(stage) => self.show(stage),
                 Err(error) => self.error.set(Some(error)),
             }
@@ -126,6 +135,15 @@ impl Choosing {
         });
         self.stage.set(stage);
     }
+}
+
+/// Whether the person stands elsewhere than the page shows: they went on in another tab, or an
+/// answer got lost after its choice was stored.
+fn is_outdated(error: &ClientError) -> bool {
+    matches!(
+        error.kind(),
+        Some("already-chosen" | "profile-unnamed" | "nothing-to-undo")
+    )
 }
 
 /// The next pair, its pictures already loaded: the pair on show stays until both are there.

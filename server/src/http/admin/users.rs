@@ -6,7 +6,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::AppState,
-    http::{auth::Admin, error::ApiError, extract::Query, page::PageLimit},
+    http::{
+        auth::Admin,
+        error::ApiError,
+        extract::Query,
+        page::{PageLimit, unknown_before},
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -17,7 +22,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[into_params(parameter_in = Query)]
 struct Page {
     /// People on the page, 1 to 100; 20 when left out.
-    limit: Option<u32>,
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
     /// The `next` of the page before.
     before: Option<PersonId>,
 }
@@ -31,6 +37,7 @@ struct Page {
         (status = 200, body = UserList),
         (status = 401, body = Problem, description = "No session"),
         (status = 403, body = Problem, description = "For admins only"),
+        (status = 404, body = Problem, description = "`before` is nobody"),
         (status = 422, body = Problem, description = "The limit is not allowed"),
     ))]
 async fn list(
@@ -39,6 +46,11 @@ async fn list(
     Query(page): Query<Page>,
 ) -> Result<Answer<UserList>, ApiError> {
     let limit = PageLimit::parse(page.limit)?;
+    if let Some(before) = &page.before
+        && !app.store.is_person(before).await?
+    {
+        return Err(unknown_before());
+    }
     let mut users = app
         .store
         .users(page.before.as_ref(), limit.with_one_more())
