@@ -105,12 +105,11 @@ pub(crate) struct Query<T>(pub(crate) T);
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        let causes = std::iter::successors(std::error::Error::source(&rejection), |cause| {
+        let mut causes = std::iter::successors(std::error::Error::source(&rejection), |cause| {
             cause.source()
         });
-        let cause = causes
-            .filter_map(|cause| cause.downcast_ref::<serde_path_to_error::Error<QueryError>>())
-            .next();
+        let cause =
+            causes.find_map(|cause| cause.downcast_ref::<serde_path_to_error::Error<QueryError>>());
         match cause {
             Some(cause) => {
                 let message = cause.inner().to_string();
