@@ -150,8 +150,8 @@ pub(super) const DPO_BETA: f64 = 500.0;
 /// The pictures that preference attention is trained on.
 pub(super) fn pool(preset: Preset) -> PoolSize {
     let (prompts, seeds) = match preset {
-        Preset::Cpu => (200, 6),
-        Preset::Gpu => (1000, 12),
+        Preset::Cpu => (480, 6),
+        Preset::Gpu => (480, 8),
     };
     PoolSize {
         prompts,
@@ -165,8 +165,8 @@ pub(super) fn pool(preset: Preset) -> PoolSize {
 /// How many simulated people preference attention is trained on.
 pub(super) fn people(preset: Preset) -> usize {
     match preset {
-        Preset::Cpu => 3000,
-        Preset::Gpu => 10_000,
+        Preset::Cpu => 4000,
+        Preset::Gpu => 6000,
     }
 }
 
@@ -324,13 +324,13 @@ impl Preset {
             (Self::Cpu, StageName::StageC) => (180.0, 128, 1.5e-3, 3),
             (Self::Cpu, StageName::Vlm) => (30.0, 16, 1e-3, 2),
             (Self::Cpu, StageName::Preference) => (10.0, 48, 1e-3, 1),
-            (Self::Gpu, StageName::Judge) => (1.0, 256, 3e-3, 4),
-            (Self::Gpu, StageName::Clip) => (2.0, 512, 1e-3, 4),
-            (Self::Gpu, StageName::StageA) => (2.0, 128, 2e-3, 4),
-            (Self::Gpu, StageName::StageB) => (5.0, 512, 1e-3, 4),
-            (Self::Gpu, StageName::StageC) => (6.0, 1024, 1e-3, 4),
-            (Self::Gpu, StageName::Vlm) => (2.0, 128, 1e-3, 4),
-            (Self::Gpu, StageName::Preference) => (2.0, 256, 1e-3, 1),
+            (Self::Gpu, StageName::Judge) => (0.8, 256, 3e-3, 4),
+            (Self::Gpu, StageName::Clip) => (1.5, 512, 1e-3, 4),
+            (Self::Gpu, StageName::StageA) => (1.5, 128, 2e-3, 4),
+            (Self::Gpu, StageName::StageB) => (4.0, 512, 1e-3, 4),
+            (Self::Gpu, StageName::StageC) => (4.0, 1024, 1e-3, 4),
+            (Self::Gpu, StageName::Vlm) => (1.5, 128, 1e-3, 4),
+            (Self::Gpu, StageName::Preference) => (1.0, 256, 1e-3, 1),
         };
         StageSettings {
             minutes,

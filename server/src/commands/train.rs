@@ -189,8 +189,8 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         return train_published(args, published, device, stop);
     }
     ensure!(
-        args.prompts_file.is_none() && args.out.is_none() && !args.lite,
-        "--prompts-file, --out and --lite are for published models, and {} has none",
+        args.prompts_file.is_none() && args.out.is_none(),
+        "--prompts-file and --out are for published models, and {} has none",
         folder.display()
     );
     let recipe = Recipe {

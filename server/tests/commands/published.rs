@@ -214,7 +214,7 @@ fn preference_attention_of_a_published_model_is_trained_and_draws() {
             tells_steps: false,
             cancel: CancelToken::default(),
         };
-        let on_event = Box::new(move |event| sender.send(event).unwrap());
+        let on_event = Box::new(move |event| drop(sender.send(event)));
         engine.generate(job, on_event).unwrap();
         let picture = |event| match event {
             GenerateEvent::Image { picture, .. } => Some(picture),
