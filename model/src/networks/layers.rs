@@ -280,16 +280,3 @@ pub(super) fn size4(x: &Tensor) -> (i64, i64, i64, i64) {
     let size = x.size();
     (size[0], size[1], size[2], size[3])
 }
-
-/// `[B, n, heads·d]` to `[B, heads, n, d]`.
-pub(super) fn split_heads(x: &Tensor, heads: i64) -> Tensor {
-    let size = x.size();
-    x.view([size[0], size[1], heads, size[2] / heads])
-        .transpose(1, 2)
-}
-
-/// softmax(QKᵀ/√d)V over `[B, heads, n, d]`.
-pub(super) fn attend(query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
-    let no_mask = None::<Tensor>;
-    Tensor::scaled_dot_product_attention(query, key, value, no_mask, 0.0, false, None, false)
-}

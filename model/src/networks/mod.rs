@@ -1,6 +1,7 @@
 //! One file per network, named as in its paper; each is a pure function of tensors, driven
 //! by the reference library's configuration fields.
 
+pub mod attention;
 pub mod clip;
 pub mod config;
 pub mod conv_previewer;

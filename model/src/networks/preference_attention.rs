@@ -8,7 +8,8 @@
 
 use tch::{Kind, Tensor};
 
-use super::layers::{Linear, attend, plain_layer_norm, split_heads};
+use super::attention::{Mask, attend, split_heads};
+use super::layers::{Linear, plain_layer_norm};
 use crate::weights::{Init, Params, WeightsError};
 
 /// `config.json` of an adapter.
@@ -132,6 +133,6 @@ impl PreferenceCondition {
     /// What attention block `index` adds for its queries `[B, heads, n, d]`.
     pub(super) fn attend(&self, index: usize, query: &Tensor) -> Tensor {
         let (key, value) = &self.keys_values[index];
-        attend(query, key, value)
+        attend(query, key, value, &Mask::Full)
     }
 }

@@ -4,11 +4,12 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
+use super::attention::{Mask, attend, join_heads};
 use super::config::{
     Unread, check_divides, check_model_type, check_positive, config_error, unsupported,
 };
 use super::layers::Linear;
-use super::transformer::{Activation, Embedding, Mask};
+use super::transformer::{Activation, Embedding};
 use crate::weights::{Init, Params, WeightsError};
 
 const NETWORK: &str = "Qwen2";
@@ -526,12 +527,8 @@ impl DecoderLayer {
             }
             *slot = Some((key.shallow_clone(), value.shallow_clone()));
         }
-        let grouped = key.size()[1] != query.size()[1];
-        let (allowed, causal) = mask.arguments();
-        let attended = Tensor::scaled_dot_product_attention(
-            &query, &key, &value, allowed, 0.0, causal, None, grouped,
-        );
-        self.out.forward(&attended.transpose(1, 2).flatten(2, 3))
+        let attended = attend(&query, &key, &value, mask);
+        self.out.forward(&join_heads(&attended))
     }
 }
 

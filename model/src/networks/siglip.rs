@@ -4,11 +4,10 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::NetworkError;
+use super::attention::{Mask, attend_side_by_side};
 use super::config::{Unread, check_divides, check_model_type, check_positive};
 use super::layers::{Conv2d, Conv2dOptions, LayerNorm, Linear};
-use super::transformer::{
-    Activation, Embedding, Mask, Mlp, Transformer, TransformerConfig, attend,
-};
+use super::transformer::{Activation, Embedding, Mlp, Transformer, TransformerConfig};
 use crate::weights::{Init, Params, WeightsError};
 
 /// The fields of a SigLIP vision tower's config.json, with transformers' defaults.
@@ -308,7 +307,7 @@ impl PoolingHead {
         let weights = self.in_proj_weight.chunk(3, 0);
         let biases = self.in_proj_bias.chunk(3, 0);
         let probe = self.probe.expand([batch, 1, c], false);
-        let attended = attend(
+        let attended = attend_side_by_side(
             &probe.linear(&weights[0], Some(&biases[0])),
             &states.linear(&weights[1], Some(&biases[1])),
             &states.linear(&weights[2], Some(&biases[2])),

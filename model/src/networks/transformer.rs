@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::attention::{Mask, attend_side_by_side};
 use super::layers::{LayerNorm, Linear};
 use crate::weights::{Init, Params, WeightsError};
 
@@ -85,29 +86,6 @@ pub struct TransformerConfig {
     pub layer_norm_eps: f64,
 }
 
-/// Which positions may look at which.
-#[derive(Debug)]
-pub enum Mask {
-    /// Every position sees every other.
-    Full,
-    /// A position sees itself and what lies before it.
-    Causal,
-    /// Bool, broadcast to `[B, heads, S, T]`, true where the query (third dimension) sees the
-    /// key (fourth).
-    Allowed(Tensor),
-}
-
-impl Mask {
-    /// As libtorch's attention takes it: a mask, and whether it is causal without one.
-    pub(super) fn arguments(&self) -> (Option<&Tensor>, bool) {
-        match self {
-            Self::Full => (None, false),
-            Self::Causal => (None, true),
-            Self::Allowed(allowed) => (Some(allowed), false),
-        }
-    }
-}
-
 /// A stack of pre-norm layers without a final norm.
 pub struct Transformer {
     layers: Vec<Layer>,
@@ -166,7 +144,7 @@ impl Layer {
 
     fn forward(&self, x: &Tensor, mask: &Mask) -> Tensor {
         let normed = self.norm1.forward(x);
-        let attended = attend(
+        let attended = attend_side_by_side(
             &self.query.forward(&normed),
             &self.key.forward(&normed),
             &self.value.forward(&normed),
@@ -204,20 +182,4 @@ impl Mlp {
         self.fc2
             .forward(&self.activation.apply(&self.fc1.forward(x)))
     }
-}
-
-/// Multi-head attention over already projected states.
-///
-/// `query` is `[B, S, heads·d]`, `key` and `value` `[B, T, heads·d]`; the answer is
-/// `[B, S, heads·d]`.
-pub fn attend(query: &Tensor, key: &Tensor, value: &Tensor, heads: i64, mask: &Mask) -> Tensor {
-    let split = |x: &Tensor| {
-        let (batch, length) = (x.size()[0], x.size()[1]);
-        x.view([batch, length, heads, -1]).transpose(1, 2)
-    };
-    let (allowed, causal) = mask.arguments();
-    let (query, key, value) = (split(query), split(key), split(value));
-    Tensor::scaled_dot_product_attention(&query, &key, &value, allowed, 0.0, causal, None, false)
-        .transpose(1, 2)
-        .flatten(2, 3)
 }

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::networks::NetworkError;
+use crate::networks::attention::Mask;
 use crate::networks::config::{Unread, check_divides, check_model_type, check_positive};
 use crate::networks::layers::{LayerNorm, Linear};
-use crate::networks::transformer::{Activation, Embedding, Mask, Transformer, TransformerConfig};
+use crate::networks::transformer::{Activation, Embedding, Transformer, TransformerConfig};
 use crate::weights::{Params, WeightsError};
 
 /// The fields of a CLIP text encoder's config.json, with transformers' defaults.

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::networks::NetworkError;
+use crate::networks::attention::Mask;
 use crate::networks::config::{Unread, check_divides, check_model_type, check_positive};
 use crate::networks::layers::{Conv2d, Conv2dOptions, LayerNorm, Linear};
-use crate::networks::transformer::{Activation, Embedding, Mask, Transformer, TransformerConfig};
+use crate::networks::transformer::{Activation, Embedding, Transformer, TransformerConfig};
 use crate::weights::{Init, Params, WeightsError};
 
 /// The fields of a CLIP vision encoder's config.json, with transformers' defaults.

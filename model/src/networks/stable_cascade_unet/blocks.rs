@@ -3,9 +3,9 @@
 use tch::{Kind, Tensor};
 
 use super::config::StableCascadeUNetConfig;
+use crate::networks::attention::{Mask, attend, join_heads, split_heads};
 use crate::networks::layers::{
-    Conv2d, Conv2dOptions, Linear, attend, channels_first, channels_last, plain_layer_norm, size4,
-    split_heads,
+    Conv2d, Conv2dOptions, Linear, channels_first, channels_last, plain_layer_norm, size4,
 };
 use crate::networks::preference_attention::PreferenceCondition;
 use crate::weights::{Init, Params, WeightsError};
@@ -201,18 +201,15 @@ impl AttentionBlock {
         };
         let query = heads(self.to_q.forward(&normed));
         let (key, value) = (project(&self.to_k), project(&self.to_v));
-        let attended = attend(&query, &key, &value);
+        let attended = attend(&query, &key, &value, &Mask::Full);
         let attended = match preference {
             None => attended,
             // Not in place: the backward pass of the attention needs its own output.
             Some(preference) => attended + preference.attend(self.index, &query),
         };
-        let merged = attended
-            .transpose(1, 2)
-            .reshape([batch, height * width, channels]);
         let out = self
             .to_out
-            .forward(&merged)
+            .forward(&join_heads(&attended))
             .reshape([batch, height, width, channels]);
         x + channels_first(&out)
     }
