@@ -17,7 +17,7 @@ use super::pictures::write_sheet;
 use super::preference_people::EmbeddedPerson;
 use super::preference_pool::PicturePool;
 use super::timesteps::timesteps;
-use super::whitening::whitening;
+use super::whitening::{share_filter, whitening};
 use super::{Metrics, Stage, StepContext, TrainError};
 use crate::diffusion::Noise;
 use crate::evaluation::choice_pool::Chosen;
@@ -69,7 +69,7 @@ pub(super) struct PreferenceParts {
     pub(super) adapter_params: Params,
     /// Pictures to compare.
     pub(super) pool: PicturePool,
-    /// People to train on.
+    /// People to train on, everyone followed by their opposite.
     pub(super) people: Vec<EmbeddedPerson>,
     /// People to measure on, everyone followed by their opposite.
     pub(super) held_out: Vec<EmbeddedPerson>,
@@ -97,18 +97,24 @@ impl Preference {
         Ok(Self { parts, texts })
     }
 
-    /// Sets the projection so that the tokens of these people's states are white around zero;
-    /// it is not trained after that.
+    /// Sets the projection so that the tokens of these people's states lie around zero, and each
+    /// direction counts by how much of it is taste; it is not trained after that.
     ///
     /// A hidden state is mostly the same whatever the choices were, and the keys and values of an
     /// adapter that starts from such states learn what suits everybody before what suits anyone:
-    /// as with texts, see [`super::stage_c::StageC::whiten_text`].
+    /// as with texts, see [`super::stage_c::StageC::whiten_text`]. What is left tells mostly which
+    /// pictures were seen. Half of what lies between a person and their opposite, who saw the same,
+    /// is what the answers said.
     pub(super) fn whiten_tokens(&self) {
         let device = self.parts.pipeline.device;
         let states: Vec<&Tensor> = self.parts.people.iter().map(|who| &who.hidden).collect();
         let states = PreferenceAttention::normalised(&Tensor::stack(&states, 0).to_device(device));
         let means = states.mean_dim([0i64].as_slice(), false, Kind::Float);
-        let (matrix, _) = whitening(&(&states - &means).flatten(0, 1));
+        let centred = &states - &means;
+        let (whitening, _) = whitening(&centred.flatten(0, 1));
+        let couples = centred.view([-1, 2, means.size()[0], means.size()[1]]);
+        let tastes = (couples.select(1, 0) - couples.select(1, 1)).flatten(0, 1) / 2.0;
+        let matrix = share_filter(&tastes.matmul(&whitening)).matmul(&whitening);
         for mut parameter in self.parts.adapter_params.taken() {
             let start = match parameter.name.as_str() {
                 "projection.weight" => {

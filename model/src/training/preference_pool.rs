@@ -16,6 +16,7 @@ use super::blocks::Blocks;
 use super::identity::digest;
 use super::pictures::{bytes_to_tensor, pictures_to_tensor, tensor_to_pictures};
 use crate::data::artwork::Artwork;
+use crate::data::captions::with_article;
 use crate::data::split::Split;
 use crate::diffusion::Noise;
 use crate::evaluation::choice_pool::ChoicePool;
@@ -96,7 +97,7 @@ impl PicturePool {
         }))
     }
 
-    /// Artwork of at most `size.prompts` training subjects under their labels, `size.seeds`
+    /// Artwork of at most `size.prompts` training subjects under their names, `size.seeds`
     /// pictures of each: different styles first, then other variants of them.
     ///
     /// # Errors
@@ -124,7 +125,7 @@ impl PicturePool {
         let (mut prompts, mut pictures) = (Vec::new(), Vec::new());
         for mut of_subject in by_subject {
             of_subject.shuffle(noise.rng());
-            prompts.push(artwork.subject_of(of_subject[0]).label.clone());
+            prompts.push(with_article(&artwork.subject_of(of_subject[0]).label));
             let first = noise.below(VARIANTS);
             for i in 0..size.seeds {
                 let picture = of_subject[i % of_subject.len()];

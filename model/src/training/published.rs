@@ -45,6 +45,8 @@ pub struct PublishedTraining {
     pub people: usize,
     /// What it trains for.
     pub objective: Objective,
+    /// β of DPO.
+    pub beta: f64,
     /// Minutes of stepping.
     pub minutes: f64,
     /// Pairs a step.
@@ -73,6 +75,7 @@ impl PublishedTraining {
             prompts,
             people: 200,
             objective: Objective::DpoSft,
+            beta: BETA,
             minutes: 120.0,
             batch: 4,
             lr: 1e-5,
@@ -122,7 +125,7 @@ impl PublishedTraining {
             people,
             held_out,
             objective: self.objective,
-            beta: BETA,
+            beta: self.beta,
             batch: self.batch,
             measured_prompts: MEASURED_PROMPTS,
         })?;
@@ -209,6 +212,7 @@ impl PublishedTraining {
         let origin = [
             ("--seed", self.seed.to_string()),
             ("--objective", self.objective.as_str().to_owned()),
+            ("--beta", self.beta.to_string()),
             ("--people", self.people.to_string()),
             ("model", self.model.hash_of(uses)?),
             ("list of prompts", digest(self.prompts.join("\n"))),

@@ -19,6 +19,19 @@ pub(super) fn whitening(rows: &Tensor) -> (Tensor, Tensor) {
     (whitening.to_kind(Kind::Float), mean)
 }
 
+/// The symmetric matrix `[d, d]` that lets each direction of white rows through by the share of its
+/// variance that these parts of them, `[n, d]` f32, make up (a Wiener filter). What it lets through
+/// has unit mean square.
+pub(super) fn share_filter(parts: &Tensor) -> Tensor {
+    let parts = parts.to_kind(Kind::Double);
+    let second_moment = parts.tr().matmul(&parts) / parts.size()[0] as f64;
+    let (shares, directions) = second_moment.linalg_eigh("L");
+    let shares = shares.clamp_min(0.0);
+    let shares = &shares / shares.square().mean(Kind::Double).sqrt();
+    let filter = (&directions * shares).matmul(&directions.tr());
+    filter.to_kind(Kind::Float)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +50,26 @@ mod tests {
             .max()
             .double_value(&[]);
         assert!(worst < 0.3, "{worst}");
+    }
+
+    /// Rows that are a signal in one of three skewed directions and noise in all of them.
+    #[test]
+    fn a_filter_behind_the_whitening_lets_through_what_the_parts_make_up() {
+        let mut noise = Noise::new(2);
+        let skew = Tensor::from_slice(&[3.0f32, 1.0, 0.0, 0.0, 0.3, 0.1, 0.5, 0.0, 0.2]);
+        let skew = skew.view([3, 3]);
+        let signal = noise.gaussian(&[4000, 3]) * Tensor::from_slice(&[0.0f32, 2.0, 0.0]);
+        let other = noise.gaussian(&[4000, 3]) * Tensor::from_slice(&[1.0f32, 0.2, 1.0]);
+        let (signal, other) = (signal.matmul(&skew), other.matmul(&skew));
+        let (matrix, _) = whitening(&(&signal + &other));
+        let filter = share_filter(&signal.matmul(&matrix)).matmul(&matrix);
+        // As a linear layer applies it.
+        let through = |rows: &Tensor| rows.matmul(&filter.tr());
+        let power = |rows: Tensor| rows.square().mean(Kind::Float).double_value(&[]);
+        let before = power(signal.matmul(&matrix)) / power(other.matmul(&matrix));
+        let after = power(through(&signal)) / power(through(&other));
+        assert!(after > 10.0 * before, "{before} before, {after} after");
+        let all = power(through(&(signal + other)));
+        assert!((all - 1.0).abs() < 0.1, "{all}");
     }
 }

@@ -75,6 +75,10 @@ pub(crate) struct TrainArgs {
     /// What the preference stage trains for.
     #[arg(long, value_enum, default_value = "dpo-sft")]
     objective: ObjectiveArg,
+    /// β of the preference stage's DPO, instead of the preset's: a smaller one lets pictures go
+    /// farther from what the base model draws.
+    #[arg(long, value_parser = positive)]
+    beta: Option<f64>,
     /// Train Stage B against the latent encoder that the model folder has, unchanged.
     #[arg(long)]
     freeze_encoder: bool,
@@ -208,6 +212,7 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         prompts: args.prompts.map(|prompts| prompts as usize),
         people: args.people.map(|people| people as usize),
         objective: args.objective.into(),
+        beta: args.beta,
         init_from: args.init_from.map(ModelFolder::new),
         freeze_encoder: args.freeze_encoder,
         checkpoint_every: Duration::from_secs(args.checkpoint_every),
@@ -256,6 +261,7 @@ fn train_published(
             .people
             .map_or(training.people, |people| people as usize),
         objective: args.objective.into(),
+        beta: args.beta.unwrap_or(training.beta),
         minutes: args.minutes.or(args.budget).unwrap_or(training.minutes),
         batch: args.batch.map_or(training.batch, |batch| batch as usize),
         lr: args.lr.unwrap_or(training.lr),

@@ -52,6 +52,9 @@ pub struct Recipe {
     pub people: Option<usize>,
     /// What the preference stage trains for.
     pub objective: Objective,
+    /// β of the preference stage's DPO, instead of the preset's: a smaller one goes farther from
+    /// the base model.
+    pub beta: Option<f64>,
     /// A model folder whose weights networks start from.
     pub init_from: Option<ModelFolder>,
     /// Keeps the latent encoder of the model folder as it is while Stage B trains.

@@ -77,6 +77,7 @@ impl Recipe {
             StageName::Preference => {
                 add("--people", self.people_count().to_string());
                 add("--objective", self.objective.as_str().to_owned());
+                add("--beta", self.beta().to_string());
             }
             _ => {}
         }

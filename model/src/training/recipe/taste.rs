@@ -4,6 +4,7 @@ use rand::seq::SliceRandom;
 
 use super::{Outcome, Recipe};
 use crate::data::artwork::Artwork;
+use crate::data::captions::with_article;
 use crate::data::split::Split;
 use crate::diffusion::Noise;
 use crate::networks::latent_encoder::LatentEncoder;
@@ -40,11 +41,10 @@ impl Recipe {
         let place = (self.kind, self.device);
         let size = self.pool_size();
         let real = PicturePool::of_artwork(&artwork, &encoder, size, &mut noise, place)?;
-        let pool = drawn.join(real);
         let reader = self.model.hash_of(|c| c == Component::Vlm)?;
         let read = |split, count, name: &str| {
             read_choices(
-                &pool.choices,
+                &drawn.choices,
                 (&embedder, &reader),
                 (self.seed, split),
                 count,
@@ -59,6 +59,7 @@ impl Recipe {
         let Some(held_out) = read(Split::HeldOut, measured, "held-out")? else {
             return Ok(Outcome::Stopped);
         };
+        let pool = drawn.join(real);
         let hidden = people[0].hidden.size();
         let config = PreferenceAttentionConfig {
             embedding_layers: hidden[0],
@@ -78,7 +79,7 @@ impl Recipe {
             people,
             held_out,
             objective: self.objective,
-            beta: preset::DPO_BETA,
+            beta: self.beta(),
             batch: settings.batch,
             measured_prompts: 8,
         })?;
@@ -88,6 +89,10 @@ impl Recipe {
         self.finish(&mut stage, options, |weights| {
             self.export(component, &config, &weights)
         })
+    }
+
+    pub(super) fn beta(&self) -> f64 {
+        self.beta.unwrap_or(preset::DPO_BETA)
     }
 
     pub(super) fn pool_size(&self) -> PoolSize {
@@ -119,13 +124,13 @@ impl Recipe {
         )
     }
 
-    /// Labels of training subjects, each at most once, in an order of the seed's.
+    /// Training subjects as one asks for them, each at most once, in an order of the seed's.
     fn prompts(&self, artwork: &Artwork, count: usize) -> Vec<String> {
         let mut labels: Vec<String> = artwork
             .subjects()
             .iter()
             .filter(|subject| subject.split == Split::Train)
-            .map(|subject| subject.label.clone())
+            .map(|subject| with_article(&subject.label))
             .collect();
         labels.sort();
         labels.dedup();

@@ -96,7 +96,7 @@ impl Vlm {
             let prompts = drawn.prompts().iter().enumerate();
             prompts
                 .filter(move |(prompt, _)| is_measured(*prompt) == measured)
-                .map(|(prompt, label)| (with_article(label), drawn.pictures_of(prompt).to_vec()))
+                .map(|(number, prompt)| (prompt.clone(), drawn.pictures_of(number).to_vec()))
         };
         Ok(Self {
             train: empty()
