@@ -8,6 +8,7 @@ use crate::{
     attempts::Attempts,
     files::Files,
     jobs::Jobs,
+    pair_order::PairOrder,
     parse::GenerationLimits,
     passwords::Passwords,
     store::{QueueLimits, Store},
@@ -26,6 +27,8 @@ pub struct App {
     pub engine: Engine,
     /// The pairs to choose from.
     pub bank: PairBank,
+    /// Which of them comes next.
+    pub pair_order: PairOrder,
     /// The work behind the requests.
     pub jobs: Jobs,
     /// What a generation may ask for.

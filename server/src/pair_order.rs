@@ -1,36 +1,93 @@
-//! Which pair a person sees next: random per person, the same until it is judged, and
+//! Which pair a person sees next: one that tells much about them, the same until it is judged, and
 //! none again before all were seen.
 
-use predilect_model::preference::pair_bank::{BankPair, PairBank};
+use predilect_api::Choice;
+use predilect_model::evaluation::axes::measure;
+use predilect_model::evaluation::next_pair::NextPair;
+use predilect_model::evaluation::population::Choice as Answer;
+use predilect_model::preference::pair_bank::{BankPair, PairBank, PairBankError, Side};
 use sha2::{Digest, Sha256};
 
 use crate::store::Judged;
 
-/// The pair to judge next.
-///
-/// # Panics
-/// Never: a loaded bank has at least one pair.
-#[must_use]
-pub fn next<'a>(bank: &'a PairBank, seed: i64, judged: &Judged) -> &'a BankPair {
-    bank.pairs()
-        .iter()
-        .min_by_key(|pair| {
-            let times = times(judged, &pair.id);
-            (times, rank(seed, times, &pair.id))
+/// Share of what the most telling pair tells that is enough to be shown: among these a person's own
+/// order decides, so that people who begin don't all see the same.
+const ENOUGH: f64 = 0.8;
+
+/// Knows what each pair of a bank would tell.
+pub struct PairOrder {
+    next_pair: NextPair,
+}
+
+impl PairOrder {
+    /// Of this bank; looks at every picture.
+    ///
+    /// # Errors
+    /// When a picture cannot be read.
+    pub fn of(bank: &PairBank) -> Result<Self, PairBankError> {
+        let axes = |pair, side| Ok(measure(&bank.read_picture(pair, side)?).normalised());
+        let pairs = bank.pairs().iter();
+        let pairs: Vec<_> = pairs
+            .map(|pair| Ok([axes(pair, Side::Left)?, axes(pair, Side::Right)?]))
+            .collect::<Result<_, PairBankError>>()?;
+        Ok(Self {
+            next_pair: NextPair::new(&pairs),
         })
-        .expect("a loaded bank has at least one pair")
+    }
+
+    /// The pair to judge next after these answers about the same taste.
+    ///
+    /// # Panics
+    /// Never: a loaded bank has at least one pair.
+    #[must_use]
+    pub fn next<'a>(
+        &self,
+        bank: &'a PairBank,
+        seed: i64,
+        judged: &Judged,
+        answers: &[(String, Choice)],
+    ) -> &'a BankPair {
+        let told = self.next_pair.information(&known(bank, answers));
+        let least = least_judged(bank, judged);
+        let due = || {
+            let pairs = bank.pairs().iter().zip(&told);
+            pairs.filter(|(pair, _)| times(judged, &pair.id) <= least)
+        };
+        let most = due().map(|(_, told)| *told).fold(0.0, f64::max);
+        let (next, _) = due()
+            .filter(|(_, told)| **told >= ENOUGH * most)
+            .min_by_key(|(pair, _)| rank(seed, times(judged, &pair.id), &pair.id))
+            .expect("the pairs judged least are due, and one of them tells most");
+        next
+    }
+}
+
+/// The answers to pairs that the bank still has, by their places in it. Who skipped said nothing.
+fn known(bank: &PairBank, answers: &[(String, Choice)]) -> Vec<(usize, Answer)> {
+    let known = answers.iter().filter_map(|(id, choice)| {
+        let answer = match choice {
+            Choice::Left => Answer::Left,
+            Choice::Right => Answer::Right,
+            Choice::Tie => Answer::Tie,
+            Choice::Skip => return None,
+        };
+        let place = bank.pairs().iter().position(|pair| pair.id == *id)?;
+        Some((place, answer))
+    });
+    known.collect()
 }
 
 /// Whether a pair may be judged: it was, at most as often as the least judged one.
 #[must_use]
 pub fn is_due(bank: &PairBank, judged: &Judged, id: &str) -> bool {
-    let least = bank
-        .pairs()
-        .iter()
-        .map(|pair| times(judged, &pair.id))
-        .min()
-        .unwrap_or(0);
-    times(judged, id) <= least
+    times(judged, id) <= least_judged(bank, judged)
+}
+
+/// How often the pair was judged that was judged least.
+fn least_judged(bank: &PairBank, judged: &Judged) -> u32 {
+    let pairs = bank.pairs().iter();
+    let times = pairs.map(|pair| times(judged, &pair.id));
+    times.min().unwrap_or(0)
 }
 
 fn times(judged: &Judged, id: &str) -> u32 {
@@ -69,10 +126,11 @@ mod tests {
     }
 
     fn order(bank: &PairBank, seed: i64, count: usize) -> Vec<String> {
+        let order = PairOrder::of(bank).unwrap();
         let mut judged = Judged::new();
         (0..count)
             .map(|_| {
-                let id = next(bank, seed, &judged).id.clone();
+                let id = order.next(bank, seed, &judged, &[]).id.clone();
                 assert!(is_due(bank, &judged, &id));
                 *judged.entry(id.clone()).or_default() += 1;
                 id
@@ -93,6 +151,22 @@ mod tests {
         let (_folder, bank) = bank(7);
         assert_eq!(order(&bank, 1, 7), order(&bank, 1, 7));
         assert_ne!(order(&bank, 1, 7), order(&bank, 2, 7));
+    }
+
+    #[test]
+    fn a_pair_that_tells_something_comes_before_one_of_two_pictures_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = PairBankWriter::create(folder.path(), "abc").unwrap();
+        let grey = |level| RgbImage::from_pixel(32, 32, Rgb([level; 3]));
+        for (n, right) in [91, 92, 250, 93, 94].into_iter().enumerate() {
+            let prompt = format!("subject {n}");
+            writer.add(&prompt, &grey(90), &grey(right)).unwrap();
+        }
+        let bank = writer.finish().unwrap();
+        for seed in 0..10 {
+            let first = &order(&bank, seed, 1)[0];
+            assert_eq!(bank.get(first).unwrap().prompt, "subject 2");
+        }
     }
 
     #[test]

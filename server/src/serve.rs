@@ -23,6 +23,7 @@ use crate::{
     files::Files,
     http,
     jobs::{self, Jobs},
+    pair_order::PairOrder,
     parse::GenerationLimits,
     passwords::Passwords,
     store::{QueueLimits, Store},
@@ -72,6 +73,7 @@ impl Server {
                 .with_context(|| format!("cannot keep pictures in {}", images_dir.display()))?,
             limits: GenerationLimits::of(engine.info()),
             engine,
+            pair_order: PairOrder::of(&bank)?,
             bank,
             jobs: Jobs::default(),
             queue_limits: QueueLimits {

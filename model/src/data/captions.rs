@@ -25,6 +25,22 @@ impl Said {
     }
 }
 
+/// Share of captions whose subject is spelt wrong, as people type.
+const MISSPELT: f64 = 0.06;
+/// Of captions without a style, the share that has more words than it needs.
+const IN_A_SENTENCE: f64 = 0.4;
+/// Words around a subject that say nothing of it.
+const SENTENCES: [&str; 8] = [
+    "a picture of {}",
+    "a sticker of {}",
+    "an emoji of {}",
+    "a drawing of {}",
+    "please draw {}",
+    "i want {}",
+    "{}, please",
+    "give me {}",
+];
+
 /// A caption for a picture of `subject` in `style`, changed as `variant` says.
 pub fn caption<R: Rng + ?Sized>(
     subject: &Subject,
@@ -33,10 +49,13 @@ pub fn caption<R: Rng + ?Sized>(
     said: Said,
     rng: &mut R,
 ) -> String {
-    let name = name(subject, rng);
+    let mut name = name(subject, rng).to_owned();
+    if rng.random_bool(MISSPELT) {
+        name = misspelt(&name, rng);
+    }
     let thing = match rng.random_range(0..3) {
-        0 => name.to_owned(),
-        _ => with_article(name),
+        0 => name,
+        _ => with_article(&name),
     };
     let mut text = match (said.style, pick(&style.words, rng)) {
         (true, Some(words)) => match rng.random_range(0..4) {
@@ -45,11 +64,11 @@ pub fn caption<R: Rng + ?Sized>(
             2 => format!("{thing} as {}", with_article(words)),
             _ => format!("{} of {thing}", with_article(words)),
         },
-        _ => match rng.random_range(0..6) {
-            0 => format!("a picture of {thing}"),
-            1 => format!("a sticker of {thing}"),
-            _ => thing,
-        },
+        _ if rng.random_bool(IN_A_SENTENCE) => {
+            let sentence = SENTENCES[rng.random_range(0..SENTENCES.len())];
+            sentence.replace("{}", &thing)
+        }
+        _ => thing,
     };
     if said.changes {
         if let Some(tint) = variant.tint {
@@ -90,6 +109,23 @@ fn name<'a, R: Rng + ?Sized>(subject: &'a Subject, rng: &mut R) -> &'a str {
         Some(synonym) if rng.random_bool(0.4) => synonym,
         _ => &subject.label,
     }
+}
+
+/// The words with one letter left out, typed twice or taken for another; a word's first letter
+/// stays.
+fn misspelt<R: Rng + ?Sized>(words: &str, rng: &mut R) -> String {
+    let mut letters: Vec<char> = words.chars().collect();
+    let inside = |&i: &usize| letters[i].is_alphabetic() && letters[i - 1].is_alphabetic();
+    let places: Vec<usize> = (1..letters.len()).filter(inside).collect();
+    if !places.is_empty() {
+        let place = places[rng.random_range(0..places.len())];
+        match rng.random_range(0..3) {
+            0 => drop(letters.remove(place)),
+            1 => letters.insert(place, letters[place]),
+            _ => letters[place] = char::from(rng.random_range(b'a'..=b'z')),
+        }
+    }
+    letters.into_iter().collect()
 }
 
 fn pick<'a, R: Rng + ?Sized>(words: &'a [String], rng: &mut R) -> Option<&'a str> {
@@ -158,9 +194,9 @@ mod tests {
     }
 
     #[test]
-    fn every_caption_names_the_subject_and_some_are_bare() {
+    fn captions_name_the_subject_and_some_are_bare() {
         let captions = many(Variant::PLAIN);
-        assert!(captions.iter().all(|text| text.contains("apple")));
+        assert!(share(&captions, "apple") > 1.0 - MISSPELT);
         for bare in ["apple", "red apple", "a red apple", "an apple"] {
             assert!(captions.iter().any(|text| text == bare), "{bare}");
         }
@@ -202,6 +238,18 @@ mod tests {
         };
         assert!(said_alike(&blue, &turned));
         assert!(!said_alike(&blue, &Variant::PLAIN));
+    }
+
+    #[test]
+    fn a_misspelt_name_is_wrong_in_one_letter_and_begins_right() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let all: Vec<String> = (0..200).map(|_| misspelt("red apple", &mut rng)).collect();
+        for wrong in ["red aple", "red appple", "redd apple"] {
+            assert!(all.iter().any(|text| text == wrong), "{wrong}");
+        }
+        let begins = |text: &String| text.starts_with('r') && text.contains(" a");
+        assert!(all.iter().all(begins), "{all:?}");
+        assert_eq!(misspelt("x 7", &mut rng), "x 7");
     }
 
     #[test]

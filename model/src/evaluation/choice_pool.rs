@@ -5,6 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::axes::{AxisValues, farthest, measure};
+use super::next_pair::NextPair;
 use super::population::{Choice, Person};
 use crate::preference::conversation::PreferencePair;
 use crate::preference::pair_bank::{PairBank, PairBankError, Side};
@@ -19,6 +20,15 @@ pub struct ChoicePool {
     axes: Vec<AxisValues>,
     /// Of each prompt the two pictures that differ most: what a bank would show.
     pairs: Vec<(usize, usize)>,
+}
+
+/// Which pair a person is shown next; none comes again before all were shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Any.
+    AtRandom,
+    /// The one that is expected to tell most after the answers so far.
+    ToTellMost,
 }
 
 /// A choice between two pictures of one prompt, as positions in the pool.
@@ -100,40 +110,85 @@ impl ChoicePool {
         &self.axes[picture]
     }
 
-    /// Shows a person pairs as a bank has them until `count` of them did not end in a tie; none
-    /// comes again before all were shown. A larger count begins with the same choices.
+    /// Shows a person pairs as a bank has them, at random, until `count` of them did not end in a
+    /// tie; none comes again before all were shown. A larger count begins with the same choices.
     pub fn choices(&self, person: &Person, count: usize, rng: &mut ChaCha8Rng) -> Vec<Chosen> {
-        let mut unseen: Vec<usize> = Vec::new();
+        self.choices_shown(person, count, rng, &mut |unseen, _, rng| {
+            rng.random_range(0..unseen.len())
+        })
+    }
+
+    /// [`ChoicePool::choices`] between pairs that tell most, by what `next` knows of
+    /// [`ChoicePool::shown_pairs`].
+    pub fn telling_choices(
+        &self,
+        person: &Person,
+        count: usize,
+        rng: &mut ChaCha8Rng,
+        next: &NextPair,
+    ) -> Vec<Chosen> {
+        self.choices_shown(person, count, rng, &mut |unseen, answers, _| {
+            let told = next.information(answers);
+            let most =
+                (0..unseen.len()).max_by(|&a, &b| told[unseen[a]].total_cmp(&told[unseen[b]]));
+            most.expect("there is always a pair to show")
+        })
+    }
+
+    /// The axes of the two pictures of each prompt that are shown as a pair.
+    pub fn shown_pairs(&self) -> Vec<[AxisValues; 2]> {
+        let axes = |&(one, other): &(usize, usize)| [self.axes[one], self.axes[other]];
+        self.pairs.iter().map(axes).collect()
+    }
+
+    /// Shows pairs until `count` choices are made. `next` says the place of the next one among those
+    /// not seen yet, knowing the answers so far as if no pair ever changed sides.
+    fn choices_shown(
+        &self,
+        person: &Person,
+        count: usize,
+        rng: &mut ChaCha8Rng,
+        next: &mut dyn FnMut(&[usize], &[(usize, Choice)], &mut ChaCha8Rng) -> usize,
+    ) -> Vec<Chosen> {
+        let (mut unseen, mut answers): (Vec<usize>, Vec<_>) = Default::default();
         let mut choices = Vec::with_capacity(count);
         // It ends: nobody calls all near pairs equal.
         while choices.len() < count {
             if unseen.is_empty() {
                 unseen.extend(0..self.prompts.len());
             }
-            let prompt = unseen.swap_remove(rng.random_range(0..unseen.len()));
-            choices.extend(self.choose(person, prompt, rng));
+            let place = next(&unseen, &answers, rng);
+            let prompt = unseen.swap_remove(place);
+            let choice = self.choose(person, prompt, rng);
+            answers.push((prompt, choice));
+            let (one, other) = self.pairs[prompt];
+            let (preferred, rejected) = match choice {
+                Choice::Left => (one, other),
+                Choice::Right => (other, one),
+                Choice::Tie => continue,
+            };
+            choices.push(Chosen {
+                prompt,
+                preferred,
+                rejected,
+            });
         }
         choices
     }
 
-    /// What a person prefers of a prompt's pair, each picture on either side by chance; none in a
-    /// tie.
-    fn choose(&self, person: &Person, prompt: usize, rng: &mut ChaCha8Rng) -> Option<Chosen> {
-        let (mut left, mut right) = self.pairs[prompt];
-        if rng.random_bool(0.5) {
-            (left, right) = (right, left);
+    /// What a person prefers of a prompt's pair, as if its first picture were on the left; either
+    /// is there by chance.
+    fn choose(&self, person: &Person, prompt: usize, rng: &mut ChaCha8Rng) -> Choice {
+        let (one, other) = self.pairs[prompt];
+        let (one, other) = (&self.axes[one], &self.axes[other]);
+        match rng.random_bool(0.5) {
+            false => person.choose_measured(one, other, rng),
+            true => match person.choose_measured(other, one, rng) {
+                Choice::Left => Choice::Right,
+                Choice::Right => Choice::Left,
+                Choice::Tie => Choice::Tie,
+            },
         }
-        let choice = person.choose_measured(&self.axes[left], &self.axes[right], rng);
-        let (preferred, rejected) = match choice {
-            Choice::Left => (left, right),
-            Choice::Right => (right, left),
-            Choice::Tie => return None,
-        };
-        Some(Chosen {
-            prompt,
-            preferred,
-            rejected,
-        })
     }
 
     /// The pictures of a prompt that a person likes best and least, each found by choosing between

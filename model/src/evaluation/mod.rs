@@ -8,6 +8,7 @@ pub mod drawing;
 pub mod judge;
 pub mod kid;
 pub mod mirror;
+pub mod next_pair;
 pub mod pairs;
 pub mod pictures;
 pub mod population;

@@ -14,8 +14,9 @@ use serde::Serialize;
 
 use super::axes::{AxisValues, measure};
 use super::ceiling::{Posterior, oracle};
-use super::choice_pool::{ChoicePool, Chosen};
+use super::choice_pool::{ChoicePool, Chosen, Shown};
 use super::drawing::{EvaluationError, Request, draw, embed};
+use super::next_pair::NextPair;
 use super::population::{Choice, Person, Population};
 use crate::data::split::stable_hash;
 use crate::engine::{Engine, Taste};
@@ -67,6 +68,8 @@ pub struct WinRateConfig<'a> {
     pub opponents: &'a [Arm],
     /// Choices that each person's taste is read from, one or more.
     pub pairs_per_user: usize,
+    /// Which pairs they choose between.
+    pub shown: Shown,
     /// Decides each person's choices and every picture's seed.
     pub seed: u64,
     /// Pictures of each prompt that the ceilings pick from; without, there are no ceilings.
@@ -170,12 +173,21 @@ pub fn win_rates(
     if people.len() < 2 {
         return Err(EvaluationError::TooFewPeople(people.len()));
     }
+    let next_pair = match config.shown {
+        Shown::AtRandom => None,
+        Shown::ToTellMost => Some(NextPair::new(&config.choices.shown_pairs())),
+    };
     let chosen: Vec<Vec<Chosen>> = people
         .iter()
         .map(|person| {
             let mut rng = stream(config.seed, person, "choices");
             let count = config.pairs_per_user;
-            config.choices.choices(person, count, &mut rng)
+            match &next_pair {
+                None => config.choices.choices(person, count, &mut rng),
+                Some(next) => config
+                    .choices
+                    .telling_choices(person, count, &mut rng, next),
+            }
         })
         .collect();
     let tastes: Vec<Taste> = chosen

@@ -11,7 +11,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{error::ApiError, extract::Path};
 use crate::{
     app::{AppState, CHOICES_NEEDED},
-    pair_order,
     store::Person,
 };
 
@@ -24,8 +23,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// The next pair to choose in
 ///
-/// The same one until it is judged. Pairs come in an order of the person's own; once all
-/// are judged they come again.
+/// The same one until it is judged. It is one that tells much about the person after the answers so
+/// far; once all are judged they come again.
 #[utoipa::path(get, path = "/pairs/next", tag = "choices", operation_id = "nextPair",
     responses(
         (status = 200, body = Pair),
@@ -38,7 +37,10 @@ async fn next(State(app): State<AppState>, person: Person) -> Result<Json<Pair>,
         return Err(ApiError::ProfileUnnamed);
     }
     let judged = app.store.judged(&person).await?;
-    let pair = pair_order::next(&app.bank, person.pair_seed, &judged);
+    let answers = app.store.answers(&person).await?;
+    let pair = app
+        .pair_order
+        .next(&app.bank, person.pair_seed, &judged, &answers);
     Ok(Json(Pair {
         id: PairId(pair.id.clone()),
         prompt: pair.prompt.clone(),

@@ -96,6 +96,26 @@ impl Store {
         judged(&mut *self.pool.acquire().await?, person).await
     }
 
+    /// What `person` answered about the taste that the open set is of: in this set, and in those of
+    /// the profile that it is to sharpen. In the order they were made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn answers(&self, person: &Person) -> sqlx::Result<Vec<(String, Choice)>> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT c.pair_id, c.choice FROM choices c JOIN choice_sets s ON s.id = c.set_id
+             WHERE c.user_id = $1 AND (s.completed_at IS NULL OR s.profile_id IN (
+                 SELECT profile_id FROM choice_sets
+                 WHERE user_id = $1 AND completed_at IS NULL AND profile_id IS NOT NULL))
+             ORDER BY c.id",
+        )
+        .bind(&person.id)
+        .fetch_all(&self.pool)
+        .await?;
+        let answer = |(pair, choice): (String, String)| Some((pair, choice_of(&choice)?));
+        Ok(rows.into_iter().filter_map(answer).collect())
+    }
+
     /// Every choice of `person`, in the order they were made.
     ///
     /// # Errors
@@ -376,6 +396,12 @@ async fn complete(
         .execute(&mut **tx)
         .await?;
     Ok(profile_id)
+}
+
+/// What [`choice_text`] wrote.
+fn choice_of(text: &str) -> Option<Choice> {
+    let all = [Choice::Left, Choice::Right, Choice::Tie, Choice::Skip];
+    all.into_iter().find(|&choice| choice_text(choice) == text)
 }
 
 fn choice_text(choice: Choice) -> &'static str {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
+use predilect_model::evaluation::choice_pool::Shown;
 use predilect_model::evaluation::population::Population;
 use predilect_model::evaluation::winrate::{Arm, WinRate, WinRateConfig, win_rates};
 
@@ -27,6 +28,9 @@ pub(super) struct WinrateArgs {
     /// more than four blended evenly
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     pairs_per_user: u16,
+    /// Which pairs people choose between
+    #[arg(long, value_enum, default_value = "random")]
+    shown: ShownArg,
     /// What to draw; personalised is always among them, and compared with the others
     #[arg(
         long,
@@ -48,6 +52,23 @@ pub(super) struct WinrateArgs {
     /// Print the whole report as JSON instead of a table
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ShownArg {
+    /// Any.
+    Random,
+    /// Those that tell most after the answers so far.
+    Telling,
+}
+
+impl From<ShownArg> for Shown {
+    fn from(shown: ShownArg) -> Self {
+        match shown {
+            ShownArg::Random => Self::AtRandom,
+            ShownArg::Telling => Self::ToTellMost,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,6 +111,7 @@ pub(super) fn run(args: WinrateArgs) -> anyhow::Result<()> {
         prompts: &prompts,
         opponents: &opponents,
         pairs_per_user: args.pairs_per_user.into(),
+        shown: args.shown.into(),
         seed: args.seed,
         best_of: args.best_of.map(usize::from),
         save: args.save.as_deref(),

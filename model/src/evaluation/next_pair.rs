@@ -1,0 +1,125 @@
+//! Which pair would tell most about a person.
+//!
+//! Belief about a person is a weight on each of many simulated people ([`Person::sample`]), by how
+//! well they explain the answers so far. The pair that tells most is the one whose answer is
+//! expected to take most from the uncertainty about who it is (Lindley, 1956; Houlsby et al.,
+//! Bayesian Active Learning by Disagreement, 2011).
+
+use super::axes::AxisValues;
+use super::population::{Choice, Person};
+
+/// People that beliefs are about.
+const PEOPLE: u64 = 1000;
+/// Sets them apart from those of every population in use.
+const PEOPLE_SEED: u64 = 0x6e65_7874_7061;
+
+/// How a pair is answered by one of the simulated people: the chances of left, right and neither,
+/// and the entropy of these in nats.
+struct Answers {
+    chances: [f64; 3],
+    entropy: f64,
+}
+
+/// Knows how each of many people would answer each pair.
+pub struct NextPair {
+    /// Pair by pair, person by person.
+    pairs: Vec<Vec<Answers>>,
+}
+
+impl NextPair {
+    /// Of these pairs, by the normalised axes of their left and right pictures.
+    pub fn new(pairs: &[[AxisValues; 2]]) -> Self {
+        let people: Vec<Person> = (0..PEOPLE)
+            .map(|n| Person::sample(PEOPLE_SEED, n))
+            .collect();
+        let answers = |person: &Person, [left, right]: &[AxisValues; 2]| {
+            let (first, second) = (person.chance_of(left, right), person.chance_of(right, left));
+            let chances = [first, second, (1.0 - first - second).max(0.0)];
+            Answers {
+                entropy: entropy(&chances),
+                chances,
+            }
+        };
+        let of_pair = |pair| people.iter().map(|person| answers(person, pair)).collect();
+        Self {
+            pairs: pairs.iter().map(of_pair).collect(),
+        }
+    }
+
+    /// How much each pair's answer is expected to tell after these answers (pairs by their place),
+    /// in nats: the mutual information of the answer and the person.
+    pub fn information(&self, answers: &[(usize, Choice)]) -> Vec<f64> {
+        let weights = self.weights(answers);
+        let of_pair = |pair: &Vec<Answers>| {
+            let (mut chances, mut known) = ([0.0; 3], 0.0);
+            for (weight, answers) in weights.iter().zip(pair) {
+                for (sum, chance) in chances.iter_mut().zip(answers.chances) {
+                    *sum += weight * chance;
+                }
+                known += weight * answers.entropy;
+            }
+            (entropy(&chances) - known).max(0.0)
+        };
+        self.pairs.iter().map(of_pair).collect()
+    }
+
+    /// How likely each person is to be who answered so; they add up to one.
+    fn weights(&self, answers: &[(usize, Choice)]) -> Vec<f64> {
+        let mut weights = vec![1.0 / PEOPLE as f64; PEOPLE as usize];
+        for &(pair, choice) in answers {
+            for (weight, answers) in weights.iter_mut().zip(&self.pairs[pair]) {
+                *weight *= answers.chances[choice as usize];
+            }
+            let sum: f64 = weights.iter().sum();
+            if sum > 0.0 {
+                weights.iter_mut().for_each(|weight| *weight /= sum);
+            }
+        }
+        weights
+    }
+}
+
+/// Entropy of a distribution, in nats.
+fn entropy(chances: &[f64]) -> f64 {
+    let part = |&p: &f64| match p > 0.0 {
+        true => -p * p.ln(),
+        false => 0.0,
+    };
+    chances.iter().map(part).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::axes::Axis;
+
+    /// Two pictures that differ by this much on one axis.
+    fn apart(axis: Axis, by: f32) -> [AxisValues; 2] {
+        let mut left = AxisValues([0.0; Axis::ALL.len()]);
+        let mut right = left;
+        left.0[axis.index()] = by / 2.0;
+        right.0[axis.index()] = -by / 2.0;
+        [left, right]
+    }
+
+    #[test]
+    fn two_pictures_alike_tell_nothing_and_two_far_apart_much() {
+        let next = NextPair::new(&[apart(Axis::Warmth, 0.0), apart(Axis::Warmth, 3.0)]);
+        let told = next.information(&[]);
+        assert!(told[0] < 1e-9 && told[1] > 0.05, "{told:?}");
+    }
+
+    #[test]
+    fn what_was_answered_tells_less_when_asked_again_than_something_else() {
+        let pairs = [
+            apart(Axis::Outline, 3.0),
+            apart(Axis::Outline, 3.0),
+            apart(Axis::Warmth, 3.0),
+        ];
+        let next = NextPair::new(&pairs);
+        let before = next.information(&[]);
+        let after = next.information(&[(0, Choice::Left)]);
+        assert!(after[1] < before[1], "{before:?} {after:?}");
+        assert!(after[2] > after[1], "{after:?}");
+    }
+}
