@@ -21,8 +21,9 @@ use predilect_model::weights::{ModelFolder, UNetSize};
 ///
 /// Needs the training set (`predilect data build`). Ctrl-C stops at a checkpoint, and the
 /// same command goes on from there; a finished stage writes its weights into the model
-/// folder, where the next stages find them. From one run to the next --minutes, --budget,
-/// --batch and --lr may change; whatever else is another training, and needs another --work.
+/// folder, where the next stages find them. From one run to the next --minutes, --budget, --batch,
+/// --lr, --checkpoint-every, --device, --dtype and --threads may change; whatever else is another
+/// training, and needs another --work.
 #[derive(Args)]
 pub(crate) struct TrainArgs {
     /// What to train; `all` is the order in which the help lists them.
@@ -216,7 +217,9 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         kind: args.dtype.resolve(device),
         stop,
     };
-    for stage in args.stage.stages() {
+    let stages = args.stage.stages();
+    recipe.check(&stages)?;
+    for stage in stages {
         let end = match recipe.run(stage)? {
             Outcome::Stopped => break,
             Outcome::Finished => "done",
