@@ -38,8 +38,8 @@ pub(crate) struct TrainArgs {
     /// Where checkpoints, metrics.jsonl and sample sheets go [default: train in the cache folder].
     #[arg(long, value_name = "DIR")]
     work: Option<PathBuf>,
-    /// Start from the weights of this model folder (fresh optimizer, short warm-up); a network
-    /// that it lacks starts from the seed, and each says which.
+    /// Start from the weights of this model folder, another one than --model (fresh optimizer,
+    /// short warm-up); a network that it lacks starts from the seed, and each says which.
     #[arg(long, value_name = "DIR")]
     init_from: Option<PathBuf>,
     /// Minutes of stepping of each stage, instead of the preset's.
