@@ -37,6 +37,10 @@ id!(
     PairId
 );
 id!(
+    /// Names a choice while it can be taken back: random, and never another choice's.
+    ChoiceId
+);
+id!(
     /// Names a profile: a random UUID.
     ProfileId
 );

@@ -29,7 +29,8 @@ pub use generation::{
     Generation, GenerationList, GenerationState, Image, NewGeneration, ProfileWeight,
 };
 pub use id::{
-    ApiTokenId, GenerationId, ImageId, PairId, PersonId, ProfileId, SurveyId, SurveyItemId,
+    ApiTokenId, ChoiceId, GenerationId, ImageId, PairId, PersonId, ProfileId, SurveyId,
+    SurveyItemId,
 };
 pub use model::{Bounds, ModelCard};
 pub use pair::{Choice, ChoiceProgress, NewChoice, Pair};

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{PairId, ProfileId};
+use crate::{ChoiceId, PairId, ProfileId};
 
 /// Two pictures drawn from one prompt, to choose between.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,9 @@ pub struct ChoiceProgress {
     pub needed: u32,
     /// Choices of every kind that can be taken back, ties and skips included.
     pub undoable: u32,
+    /// The choice that an undo takes back; there while any can be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_choice_id: Option<ChoiceId>,
     /// The profile the completed set belongs to; there once `counted == needed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile_id: Option<ProfileId>,

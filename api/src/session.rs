@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::ProfileId;
+use crate::{ChoiceId, ProfileId};
 
 /// Where a person stands: `POST /session` starts, or returns, their session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct Session {
     pub needed: u32,
     /// Choices of every kind that can be taken back, ties and skips included.
     pub undoable: u32,
+    /// The choice that an undo takes back; there while any can be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_choice_id: Option<ChoiceId>,
     /// The profile that waits for its name, when the set is complete.
     pub pending_profile_id: Option<ProfileId>,
 }

@@ -35,14 +35,29 @@ pub(crate) fn cargo(root: &Path) -> Command {
 /// # Errors
 /// When it can't be started, or ends with another status than 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
+    run_advising(command, "Mend what it names")
+}
+
+/// [`run`] of a program that fetches what it lacks.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn fetch(command: &mut Command) -> Result<()> {
+    run_advising(
+        command,
+        "Mend what it names (where a download failed, the network or its proxy)",
+    )
+}
+
+fn run_advising(command: &mut Command, advice: &str) -> Result<()> {
     let name = shown(command);
     let status = command
         .status()
         .with_context(|| format!("`{name}` could not be started"))?;
     if !status.success() {
         bail!(
-            "`{name}` ended with {status}; its own message stands above. Mend what it names (where a download \
-             failed, the network or its proxy), then run the same command again: finished steps are kept"
+            "`{name}` ended with {status}; its own message stands above. {advice}, then run the same command \
+             again: finished steps are kept"
         );
     }
     Ok(())
@@ -111,5 +126,15 @@ mod tests {
         for expected in ["`false`", "exit status: 1", "run the same command again"] {
             assert!(error.contains(expected), "{expected} in {error}");
         }
+        assert!(!error.contains("network"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_fetches_says_where_to_look_as_well() {
+        let error = fetch(&mut Command::new("false")).unwrap_err().to_string();
+        for expected in ["`false`", "run the same command again", "network"] {
+            assert!(error.contains(expected), "{expected} in {error}");
+        }
+        assert!(fetch(&mut Command::new("true")).is_ok());
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(checkout: &Checkout, args: &[String]) -> Result<()> {
 /// When it doesn't compile.
 pub(crate) fn build_server(checkout: &Checkout) -> Result<()> {
     announce("building predilect");
-    program::run(program::cargo(&checkout.root).args([
+    program::fetch(program::cargo(&checkout.root).args([
         "build",
         "--release",
         "--locked",

@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasm_bindgen_cli_support::Bindgen;
 
+/// What the folders that the page is put together in begin with.
+const STAGE_PREFIX: &str = ".dist-";
+
 /// Sets up what the page needs and builds it.
 ///
 /// # Errors
@@ -32,7 +35,7 @@ pub(crate) fn set_up_and_build(checkout: &Checkout) -> Result<()> {
 /// When it doesn't compile, or a file can't be read or written.
 pub(crate) fn build(checkout: &Checkout, toolchain: &WasmToolchain) -> Result<()> {
     announce("building the page");
-    program::run(
+    program::fetch(
         toolchain
             .cargo(&checkout.root)?
             .args([
@@ -51,6 +54,11 @@ pub(crate) fn build(checkout: &Checkout, toolchain: &WasmToolchain) -> Result<()
         .join(TARGET)
         .join("wasm-release/predilect_frontend.wasm");
     let frontend = checkout.root.join("frontend");
+    let _lock = setup::lock(
+        &checkout.wasm_target.join("dist.lock"),
+        "another command puts the page together",
+    )?;
+    setup::sweep(&checkout.root, STAGE_PREFIX)?;
     let sources = Sources::gather(&frontend, wasm)?;
     let inputs = sources.hash()?;
     let stamp = checkout.wasm_target.join("dist-stamp");
@@ -61,7 +69,7 @@ pub(crate) fn build(checkout: &Checkout, toolchain: &WasmToolchain) -> Result<()
     }
 
     let stage = tempfile::Builder::new()
-        .prefix(".dist-")
+        .prefix(STAGE_PREFIX)
         .tempdir_in(&checkout.root)?;
     sources.write(stage.path(), &frontend)?;
     let dist = checkout.dist();

@@ -83,6 +83,9 @@ fn in_words_of_the_page(problem: &Problem) -> &str {
             "Your choices are all stored already. Give your profile its name, or undo the last choice."
         }
         Some("nothing-to-undo") => "There is no choice left to undo.",
+        Some("not-last-choice") => {
+            "You went on with your choices elsewhere. Here is how it goes on; undo takes back the last one."
+        }
         _ => &problem.detail,
     }
 }
@@ -134,7 +137,12 @@ mod tests {
 
     #[test]
     fn a_page_that_is_behind_says_so_without_the_api() {
-        for kind in ["already-chosen", "profile-unnamed", "nothing-to-undo"] {
+        for kind in [
+            "already-chosen",
+            "profile-unnamed",
+            "nothing-to-undo",
+            "not-last-choice",
+        ] {
             let sentence = problem(kind).sentence();
             assert!(!sentence.contains("/api/"), "{kind}: {sentence}");
         }

@@ -19,8 +19,8 @@ pub(crate) use surveys::*;
 
 use gloo_net::http::{Method, RequestBuilder, Response};
 use predilect_api::{
-    ChoiceProgress, Generation, GenerationId, GenerationList, ModelCard, NameProfile, NewChoice,
-    NewGeneration, Pair, Profile, ProfileId, ProfileList, RenameProfile, Session,
+    ChoiceId, ChoiceProgress, Generation, GenerationId, GenerationList, ModelCard, NameProfile,
+    NewChoice, NewGeneration, Pair, Profile, ProfileId, ProfileList, RenameProfile, Session,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,8 +50,10 @@ pub(crate) async fn choose(choice: &NewChoice) -> Answer<ChoiceProgress> {
     read(send_json(Method::POST, "/choices", choice).await?).await
 }
 
-pub(crate) async fn undo_choice() -> Answer<ChoiceProgress> {
-    read(send(Method::DELETE, "/choices/last").await?).await
+/// Takes back this choice, the last one; once, however often it is sent.
+pub(crate) async fn undo_choice(last: &ChoiceId) -> Answer<ChoiceProgress> {
+    let path = format!("/choices/last?choice_id={last}");
+    read(send(Method::DELETE, &path).await?).await
 }
 
 pub(crate) async fn profiles() -> Answer<Vec<Profile>> {

@@ -1,6 +1,7 @@
 //! Building the artwork set: fetch, join, render, write, rename into place.
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::artwork::{Artwork, ArtworkWriter, PictureRef, Style, Subject};
@@ -32,6 +33,8 @@ pub struct BuildConfig {
 /// How far the build is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildProgress {
+    /// Waiting for another build, which holds this lock.
+    Waiting(PathBuf),
     /// Fetching a package (or finding it in the cache).
     Fetching(String),
     /// Pictures done, of this many.
@@ -92,8 +95,9 @@ pub fn build(
         return Ok(report);
     }
     // A build holds both locks to its end: what an earlier one left half done is nobody's then.
-    let _cache = lock(&config.package_cache.join(".lock"))?;
-    let _out = lock(&beside(&config.out, ".lock"))?;
+    let mut hold = |path: PathBuf| lock(&path, || progress(BuildProgress::Waiting(path.clone())));
+    let _cache = hold(config.package_cache.join(".lock"))?;
+    let _out = hold(beside(&config.out, LOCK))?;
     // Another one may have built the set meanwhile.
     if let Some(report) = finished() {
         return Ok(report);
@@ -275,25 +279,37 @@ fn replace(new: &Path, place: &Path) -> Result<(), DataError> {
     remove_folder(&old)
 }
 
-/// What the names of a set's folder end in while it is being built, and while it is replaced.
-const BUILDING: &str = ".building";
-const OLD: &str = ".old";
+/// What lies beside a set: the new one while it is built, the old one while it is replaced, and
+/// the lock of the builds. All but the lock is removed, so the names are nobody else's.
+const BUILDING: &str = "predilect-building";
+const OLD: &str = "predilect-old";
+const LOCK: &str = "predilect-lock";
 
-/// The folder or file of the same name with something behind it.
-fn beside(place: &Path, ending: &str) -> PathBuf {
-    let mut name = place.file_name().unwrap_or_default().to_owned();
-    name.push(ending);
+/// A hidden name beside a folder, of which it tells both the folder and the use.
+fn beside(place: &Path, what: &str) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(place.file_name().unwrap_or_default());
+    name.push(".");
+    name.push(what);
     place.with_file_name(name)
 }
 
-/// Waits until no other process holds this lock; a process lets go of it however it ends.
-fn lock(path: &Path) -> Result<File, DataError> {
+/// Waits until no other process holds this lock, and says so first where one does; a process lets
+/// go of it however it ends.
+fn lock(path: &Path, waits: impl FnOnce()) -> Result<File, DataError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     }
     let file = File::create(path).map_err(DataError::io(path))?;
-    file.lock().map_err(DataError::io(path))?;
-    Ok(file)
+    let locked = match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            waits();
+            file.lock()
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    };
+    locked.map(|()| file).map_err(DataError::io(path))
 }
 
 fn report(set: &Artwork, reused: bool, skipped: Vec<Skipped>) -> BuildReport {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::artwork::{Artwork, ArtworkWriter, PICTURE_BYTES, PictureRef, Style, Subject};
-use super::build::{BuildConfig, build};
+use super::build::{BuildConfig, BuildProgress, build};
 use super::npm;
 use super::sources::{EMOJIBASE, EMOJILIB, Layout, Package, SOURCES};
 use super::split::{Split, split, stable_hash};
@@ -278,19 +278,57 @@ fn a_build_skips_and_counts_what_cannot_be_drawn() {
 fn what_killed_builds_left_is_removed_by_the_next_one() {
     let place = packed();
     let config = config(place.path());
-    for stale in ["set.v1.building", "set.v1.old"] {
-        let stale = place.path().join(stale);
-        std::fs::create_dir(&stale).unwrap();
-        std::fs::write(stale.join("pixels.rgba"), [0; 100]).unwrap();
+    let stale = [".set.v1.predilect-building", ".set.v1.predilect-old"];
+    // Another set's, and folders that somebody keeps beside this one.
+    let others = [
+        ".set.v2.predilect-building",
+        "set.v1.building",
+        "set.v1.lock",
+        "set.v1.old",
+    ];
+    for folder in stale.iter().chain(&others) {
+        let folder = place.path().join(folder);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("pixels.rgba"), [0; 100]).unwrap();
     }
-    std::fs::create_dir(place.path().join("set.v2.building")).unwrap();
     build(&config, &mut |_| {}).unwrap();
+    // Once more, so that a set is replaced, too.
+    let again = BuildConfig {
+        force: true,
+        ..config
+    };
+    build(&again, &mut |_| {}).unwrap();
     let mut left: Vec<String> = std::fs::read_dir(place.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     left.sort();
-    assert_eq!(left, ["npm", "set.v1", "set.v1.lock", "set.v2.building"]);
+    let mut expected = [&others[..], &[".set.v1.predilect-lock", "npm", "set.v1"]].concat();
+    expected.sort_unstable();
+    assert_eq!(left, expected);
+    for folder in others {
+        assert!(place.path().join(folder).join("pixels.rgba").is_file());
+    }
+}
+
+#[test]
+fn a_build_that_waits_for_another_one_says_for_which_lock() {
+    let place = packed();
+    let config = config(place.path());
+    let path = place.path().join(".set.v1.predilect-lock");
+    let held = std::fs::File::create(&path).unwrap();
+    held.lock().unwrap();
+    let mut held = Some(held);
+    let mut waited = Vec::new();
+    build(&config, &mut |progress| {
+        if let BuildProgress::Waiting(lock) = progress {
+            waited.push(lock);
+            // The other one ends.
+            held.take();
+        }
+    })
+    .unwrap();
+    assert_eq!(waited, [path]);
 }
 
 #[test]

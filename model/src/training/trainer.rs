@@ -263,6 +263,9 @@ fn learning_rate(options: &TrainOptions, state: &State) -> f64 {
 /// The file of a folder that a training goes on from.
 pub(super) const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
+/// The file that says of which shape a network is, and without which it is not there.
+pub(super) const CONFIG_FILE: &str = "config.json";
+
 /// What the name of a fixed parameter has before it in a checkpoint.
 const FIXED: &str = "fixed/";
 
@@ -297,20 +300,21 @@ pub(super) fn check(options: &TrainOptions) -> Result<(), TrainError> {
     open(options).map(drop)
 }
 
+/// Whether a training would take steps: not where a checkpoint has used its budget up.
+///
+/// # Errors
+/// When there is a damaged checkpoint.
+pub(super) fn has_steps_left(options: &TrainOptions) -> Result<bool, TrainError> {
+    let found = read(&options.dir.join(CHECKPOINT_FILE))?;
+    Ok(found.is_none_or(|(_, state)| options.budget.used(&state) < 1.0))
+}
+
 /// The checkpoint of this training, if there is one.
 fn open(options: &TrainOptions) -> Result<Option<(Checkpoint, State)>, TrainError> {
     let path = options.dir.join(CHECKPOINT_FILE);
-    if !path.exists() {
+    let Some((checkpoint, found)) = read(&path)? else {
         return Ok(None);
-    }
-    let checkpoint = Checkpoint::open(std::slice::from_ref(&path))?;
-    let text = checkpoint.tensor("state", tch::Device::Cpu)?;
-    let mut bytes = vec![0u8; text.numel()];
-    text.copy_data(&mut bytes, text.numel());
-    let found: State = serde_json::from_slice(&bytes).map_err(|e| TrainError::State {
-        path: path.clone(),
-        reason: e.to_string(),
-    })?;
+    };
     let is_over = options.budget.used(&found) >= 1.0;
     let differences = found.identity.differences(&options.identity, is_over);
     if !differences.is_empty() {
@@ -319,6 +323,22 @@ fn open(options: &TrainOptions) -> Result<Option<(Checkpoint, State)>, TrainErro
             differences: differences.join(", "),
         });
     }
+    Ok(Some((checkpoint, found)))
+}
+
+/// A checkpoint of whatever training, if it is there.
+fn read(path: &Path) -> Result<Option<(Checkpoint, State)>, TrainError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let checkpoint = Checkpoint::open_path(path)?;
+    let text = checkpoint.tensor("state", tch::Device::Cpu)?;
+    let mut bytes = vec![0u8; text.numel()];
+    text.copy_data(&mut bytes, text.numel());
+    let found = serde_json::from_slice(&bytes).map_err(|e| TrainError::State {
+        path: path.into(),
+        reason: e.to_string(),
+    })?;
     Ok(Some((checkpoint, found)))
 }
 
@@ -448,8 +468,8 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// Writes the trained weights of a component into the model folder. The old weights go first:
-/// whatever moment a kill comes at, no weights are there under another's configuration.
+/// Writes the trained weights of a component into the model folder. Its old configuration goes
+/// first and the new one comes last: whatever moment a kill comes at, it is whole or not there.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -460,10 +480,10 @@ pub fn export(
     weights: &[(String, Tensor)],
 ) -> Result<(), TrainError> {
     let path = dir.join(file);
-    remove(&path)?;
-    export_config(dir, config)?;
+    remove(&dir.join(CONFIG_FILE))?;
+    fs::create_dir_all(dir).map_err(TrainError::io(dir))?;
     crate::weights::save(&path, weights.iter().map(|(n, t)| (n.as_str(), t)))?;
-    Ok(())
+    export_config(dir, config)
 }
 
 /// Removes a file, if it is there.
@@ -476,13 +496,11 @@ pub(super) fn remove(path: &Path) -> Result<(), TrainError> {
 
 /// Writes a component's `config.json`.
 fn export_config(dir: &Path, config: &impl serde::Serialize) -> Result<(), TrainError> {
-    let path = dir.join("config.json");
+    let path = dir.join(CONFIG_FILE);
     let mut text = serde_json::to_string_pretty(config).map_err(|e| TrainError::State {
         path: path.clone(),
         reason: e.to_string(),
     })?;
     text.push('\n');
-    fs::create_dir_all(dir)
-        .and_then(|()| fs::write(&path, text))
-        .map_err(TrainError::io(path))
+    fs::write(&path, text).map_err(TrainError::io(path))
 }

@@ -66,6 +66,9 @@ fn run_build(args: BuildArgs) -> anyhow::Result<()> {
 
 fn say(progress: &BuildProgress, live: bool) {
     match progress {
+        BuildProgress::Waiting(lock) => {
+            eprintln!("waiting for another build, which holds {}", lock.display());
+        }
         BuildProgress::Fetching(package) => eprintln!("package {package}"),
         // A terminal gets a line that moves; a log gets every tenth report.
         BuildProgress::Rendering { done, total } if live => {

@@ -21,8 +21,9 @@ use predilect_model::weights::{ModelFolder, UNetSize};
 ///
 /// Needs the training set (`predilect data build`). Ctrl-C stops at a checkpoint, and the
 /// same command goes on from there; a finished stage writes its weights into the model
-/// folder, where the next stages find them. From one run to the next --minutes, --budget,
-/// --batch and --lr may change; whatever else is another training, and needs another --work.
+/// folder, where the next stages find them. From one run to the next --minutes, --budget, --batch,
+/// --lr, --checkpoint-every, --device, --dtype and --threads may change; whatever else is another
+/// training, and needs another --work.
 #[derive(Args)]
 pub(crate) struct TrainArgs {
     /// What to train; `all` is the order in which the help lists them.
@@ -37,8 +38,8 @@ pub(crate) struct TrainArgs {
     /// Where checkpoints, metrics.jsonl and sample sheets go [default: train in the cache folder].
     #[arg(long, value_name = "DIR")]
     work: Option<PathBuf>,
-    /// Start from the weights of this model folder (fresh optimizer, short warm-up); a network
-    /// that it lacks starts from the seed, and each says which.
+    /// Start from the weights of this model folder, another one than --model (fresh optimizer,
+    /// short warm-up); a network that it lacks starts from the seed, and each says which.
     #[arg(long, value_name = "DIR")]
     init_from: Option<PathBuf>,
     /// Minutes of stepping of each stage, instead of the preset's.
@@ -221,7 +222,9 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         kind: args.dtype.resolve(device),
         stop,
     };
-    for stage in args.stage.stages() {
+    let stages = args.stage.stages();
+    recipe.check(&stages)?;
+    for stage in stages {
         let end = match recipe.run(stage)? {
             Outcome::Stopped => break,
             Outcome::Finished => "done",

@@ -1,8 +1,13 @@
 use axum::{Json as Answer, extract::State};
-use predilect_api::{ChoiceProgress, FieldError, NewChoice, Problem, ProfileId};
+use predilect_api::{ChoiceId, ChoiceProgress, FieldError, NewChoice, Problem, ProfileId};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{error::ApiError, extract::Json};
+use super::{
+    error::ApiError,
+    extract::{Json, Query},
+};
 use crate::{
     app::{AppState, CHOICES_NEEDED},
     pair_order,
@@ -56,22 +61,32 @@ async fn choose(
     Ok(answer(progress))
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Undo {
+    /// The choice to take back, as `last_choice_id` named it; whichever is the last when left out.
+    choice_id: Option<ChoiceId>,
+}
+
 /// Undo the last choice
 ///
-/// Reaches back to the last profile that was named.
+/// Reaches back to the last profile that was named. A request whose answer got lost can be sent
+/// again where it names its choice: one that was taken back already takes nothing more back.
 #[utoipa::path(delete, path = "/choices/last", tag = "choices", operation_id = "undoChoice",
+    params(Undo),
     responses(
         (status = 200, body = ChoiceProgress),
         (status = 401, body = Problem, description = "No session"),
-        (status = 409, body = Problem, description = "There is nothing to undo"),
+        (status = 409, body = Problem, description = "There is nothing to undo, or the choice is not the last one"),
     ))]
 async fn undo(
     State(app): State<AppState>,
     person: Person,
+    Query(undo): Query<Undo>,
 ) -> Result<Answer<ChoiceProgress>, ApiError> {
-    Ok(answer(
-        app.store.undo_choice(&person, CHOICES_NEEDED).await?,
-    ))
+    let named = undo.choice_id.as_ref().map(AsRef::as_ref);
+    let undone = app.store.undo_choice(&person, named, CHOICES_NEEDED);
+    Ok(answer(undone.await?))
 }
 
 fn answer(progress: Progress) -> Answer<ChoiceProgress> {
@@ -79,6 +94,7 @@ fn answer(progress: Progress) -> Answer<ChoiceProgress> {
         counted: progress.counted,
         needed: CHOICES_NEEDED,
         undoable: progress.undoable,
+        last_choice_id: progress.last_choice.map(ChoiceId),
         profile_id: progress.profile_id.map(ProfileId),
     })
 }
@@ -108,6 +124,7 @@ impl From<UndoError> for ApiError {
     fn from(error: UndoError) -> Self {
         match error {
             UndoError::Nothing => Self::NothingToUndo,
+            UndoError::NotLast => Self::NotLastChoice,
             UndoError::Database(error) => error.into(),
         }
     }

@@ -99,6 +99,9 @@ pub enum ApiError {
     /// There is no choice to take back.
     #[error("There is no choice to undo since your last profile was named.")]
     NothingToUndo,
+    /// The choice to take back has others after it.
+    #[error("You have made choices after this one. Undo those first.")]
+    NotLastChoice,
     /// A profile was to be named before its choices were made.
     #[error("Your profile needs {missing} more of your choices before it can be named.")]
     ChoicesMissing {
@@ -212,6 +215,11 @@ impl ApiError {
                 "Another set is open",
             ),
             Self::NothingToUndo => (StatusCode::CONFLICT, "nothing-to-undo", "Nothing to undo"),
+            Self::NotLastChoice => (
+                StatusCode::CONFLICT,
+                "not-last-choice",
+                "Not the last choice",
+            ),
             Self::ChoicesMissing { .. } => {
                 (StatusCode::CONFLICT, "choices-missing", "Choices missing")
             }
@@ -262,6 +270,10 @@ impl ApiError {
             Self::AnotherSetOpen => (
                 "sharpen",
                 "must be left out, or name the profile that the open set is for",
+            ),
+            Self::NotLastChoice => (
+                "choice_id",
+                "must be the `last_choice_id` of your session, or be left out",
             ),
             Self::AlreadyVoted => (
                 "item_id",

@@ -73,15 +73,31 @@ fn field_error(path: &str, message: &str) -> FieldError {
         (".", None) => "body".to_owned(),
         (path, _) => path.to_owned(),
     };
+    let message = in_words(message);
     let message = ["i64", "u32"]
         .iter()
-        .fold(message.to_owned(), |text, name| {
+        .fold(message, |text, name| {
             text.replace(&format!("expected {name}"), "expected a whole number")
         })
         .replace("expected f32", "expected a number")
-        .replace("invalid digit found in string", "must be a whole number")
         .replace("expected struct ", "expected an object of ");
     FieldError { field, message }
+}
+
+/// What is allowed, in place of what the parser met.
+fn in_words(message: &str) -> String {
+    if message.starts_with("duplicate field") {
+        return "must be given once".into();
+    }
+    if message == "provided string was not `true` or `false`" {
+        return "must be `true` or `false`".into();
+    }
+    match message.split_once(", expected ") {
+        Some((found, allowed)) if found.starts_with("unknown variant") => {
+            format!("must be {allowed}")
+        }
+        _ => message.to_owned(),
+    }
 }
 
 /// The parameters in the path.

@@ -15,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     error::ApiError,
     extract::{Json, Path, Query},
-    page::{PageLimit, unknown_before},
+    page::{self, PageLimit, unknown_before},
 };
 use crate::{
     app::AppState,
@@ -165,6 +165,7 @@ async fn blend(app: &AppState, person: &Person, blend: &Blend) -> Result<Vec<Ble
 #[into_params(parameter_in = Query)]
 struct Page {
     /// Generations on the page, 1 to 100; 20 when left out.
+    #[serde(default, deserialize_with = "page::limit")]
     #[param(minimum = 1, maximum = 100)]
     limit: Option<i64>,
     /// The `next` of the page before.

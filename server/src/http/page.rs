@@ -1,4 +1,5 @@
 use predilect_api::FieldError;
+use serde::{Deserialize, Deserializer, de::Error};
 
 use super::error::ApiError;
 use crate::parse::whole;
@@ -33,6 +34,14 @@ impl PageLimit {
         rows.truncate(self.0 as usize);
         rows.last().filter(|_| more).map(id)
     }
+}
+
+/// The `limit` of a query: any whole number, of which [`PageLimit::parse`] says whether it is
+/// allowed. What is none hears all that is.
+pub(super) fn limit<'de, D: Deserializer<'de>>(query: D) -> Result<Option<i64>, D::Error> {
+    let asked = String::deserialize(query)?;
+    let number = asked.parse().map(Some);
+    number.map_err(|_| D::Error::custom(format!("must be a whole number from 1 to {MAX}")))
 }
 
 /// The refusal of a `before` that is the id of nothing: an empty page would look like the end.

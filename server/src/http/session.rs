@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use axum_extra::extract::CookieJar;
-use predilect_api::{Account, LogIn, Problem, ProfileId, Session};
+use predilect_api::{Account, ChoiceId, LogIn, Problem, ProfileId, Session};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -64,6 +64,7 @@ async fn session(app: &AppState, person: &Person) -> Result<Session, ApiError> {
         counted: progress.counted,
         needed: CHOICES_NEEDED,
         undoable: progress.undoable,
+        last_choice_id: progress.last_choice.map(ChoiceId),
         pending_profile_id: progress.profile_id.map(ProfileId),
     })
 }

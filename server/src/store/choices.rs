@@ -38,8 +38,22 @@ pub struct Progress {
     pub counted: u32,
     /// Choices of every kind that can be taken back.
     pub undoable: u32,
+    /// The one of them that was made last.
+    pub last_choice: Option<String>,
     /// The profile it belongs to, once it is complete.
     pub profile_id: Option<String>,
+}
+
+impl Progress {
+    /// `undoable` has the public ids of the choices that can be taken back, the last one first.
+    fn new(counted: u32, undoable: Vec<String>, profile_id: Option<String>) -> Self {
+        Self {
+            counted,
+            undoable: u32::try_from(undoable.len()).unwrap_or(u32::MAX),
+            last_choice: undoable.into_iter().next(),
+            profile_id,
+        }
+    }
 }
 
 /// Why a choice was not taken.
@@ -70,6 +84,9 @@ pub enum UndoError {
     /// There is no choice since the last profile was named.
     #[error("nothing to undo")]
     Nothing,
+    /// The choice to take back is there, and others were made after it.
+    #[error("not the last choice")]
+    NotLast,
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -170,8 +187,8 @@ impl Store {
         }
         let set = open_set(&mut tx, person, new.sharpen).await?;
         sqlx::query(
-            "INSERT INTO choices (user_id, set_id, pair_id, round, choice, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO choices (user_id, set_id, pair_id, round, choice, created_at, public_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(&person.id)
         .bind(set.id)
@@ -179,6 +196,7 @@ impl Store {
         .bind(judged.get(new.pair_id).copied().unwrap_or(0))
         .bind(choice_text(new.choice))
         .bind(now_ms())
+        .bind(new_id())
         .execute(&mut *tx)
         .await?;
         let counted = counted(&mut tx, set.id).await?;
@@ -189,28 +207,39 @@ impl Store {
         };
         let undoable = undoable(&mut tx, person).await?;
         tx.commit().await?;
-        Ok(Progress {
-            counted,
-            undoable,
-            profile_id,
-        })
+        Ok(Progress::new(counted, undoable, profile_id))
     }
 
-    /// Takes back the last choice of the set that is open or waits for its name.
+    /// Takes back the last choice of the set that is open or waits for its name. Where `named`
+    /// says which one that is, it is taken back once, however often it is asked for.
     ///
     /// # Errors
-    /// When there is none, or the database fails.
-    pub async fn undo_choice(&self, person: &Person, needed: u32) -> Result<Progress, UndoError> {
+    /// When there is none, `named` is there and not the last, or the database fails.
+    pub async fn undo_choice(
+        &self,
+        person: &Person,
+        named: Option<&str>,
+        needed: u32,
+    ) -> Result<Progress, UndoError> {
         let mut tx = self.write().await?;
-        let last: Option<(i64, i64)> = sqlx::query_as(concat!(
-            "SELECT c.id, c.set_id ",
+        if let Some(named) = named
+            && !is_there(&mut tx, person, named).await?
+        {
+            // Taken back before; that answer may have got lost.
+            return Ok(progress(&mut tx, person, needed).await?);
+        }
+        let last: Option<(i64, i64, String)> = sqlx::query_as(concat!(
+            "SELECT c.id, c.set_id, c.public_id ",
             undoable_choices!(),
             " ORDER BY c.id DESC LIMIT 1",
         ))
         .bind(&person.id)
         .fetch_optional(&mut *tx)
         .await?;
-        let (choice_id, set_id) = last.ok_or(UndoError::Nothing)?;
+        let (choice_id, set_id, public_id) = last.ok_or(UndoError::Nothing)?;
+        if named.is_some_and(|named| named != public_id) {
+            return Err(UndoError::NotLast);
+        }
         sqlx::query("DELETE FROM choices WHERE id = $1")
             .bind(choice_id)
             .execute(&mut *tx)
@@ -264,11 +293,7 @@ async fn progress(
 ) -> sqlx::Result<Progress> {
     let undoable = undoable(db, person).await?;
     if let Some(profile_id) = unnamed_profile(db, person).await? {
-        return Ok(Progress {
-            counted: needed,
-            undoable,
-            profile_id: Some(profile_id),
-        });
+        return Ok(Progress::new(needed, undoable, Some(profile_id)));
     }
     let counted = sqlx::query_scalar(
         "SELECT COUNT(*) FROM choices c JOIN choice_sets s ON s.id = c.set_id
@@ -277,18 +302,33 @@ async fn progress(
     .bind(&person.id)
     .fetch_one(db)
     .await?;
-    Ok(Progress {
-        counted,
-        undoable,
-        profile_id: None,
-    })
+    Ok(Progress::new(counted, undoable, None))
 }
 
-async fn undoable(db: &mut SqliteConnection, person: &Person) -> sqlx::Result<u32> {
-    sqlx::query_scalar(concat!("SELECT COUNT(*) ", undoable_choices!()))
-        .bind(&person.id)
-        .fetch_one(db)
-        .await
+/// The public ids of the choices that can be taken back, the last one first.
+async fn undoable(db: &mut SqliteConnection, person: &Person) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(concat!(
+        "SELECT c.public_id ",
+        undoable_choices!(),
+        " ORDER BY c.id DESC",
+    ))
+    .bind(&person.id)
+    .fetch_all(db)
+    .await
+}
+
+async fn is_there(
+    db: &mut SqliteConnection,
+    person: &Person,
+    public_id: &str,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM choices WHERE public_id = $1 AND user_id = $2)",
+    )
+    .bind(public_id)
+    .bind(&person.id)
+    .fetch_one(db)
+    .await
 }
 
 async fn counted(db: &mut SqliteConnection, set_id: i64) -> sqlx::Result<u32> {

@@ -40,6 +40,15 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     }
     assert_eq!(model.hash().unwrap(), weights);
 
+    // More minutes for all: what later stages have learned from would be another thing after
+    // them. That is said before the first one trains.
+    let told = place.fail(&ALL.replace("0.01", "5"));
+    assert!(told.contains("clip has minutes to train"), "{told}");
+    for later in ["train/stage-c,", "train/vlm,", "train/preference "] {
+        assert!(told.contains(later), "{told}");
+    }
+    assert!(!told.contains("from the seed"), "{told}");
+
     place.run("eval pictures --count 2 --out eval");
     let report: Value =
         serde_json::from_slice(&fs::read(place.path("eval/pictures.json")).unwrap()).unwrap();
@@ -110,10 +119,21 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     assert_eq!(report["couples"].as_array().unwrap().len(), 1);
     assert!(report["ends_differ_by"].as_u64() <= Some(1), "{report}");
 
-    // Other weights draw other pictures, and people choose among those.
+    // Other weights draw other pictures, and people choose among those; what followed the old
+    // weights is not left beside them.
+    let anew = |stage: &str| {
+        format!("train {stage} --minutes 0.01 --batch 4 --seed 2 --dtype f32 --device cpu")
+    };
+    let elsewhere = |stage: &str| format!("{} --work other/{stage}", anew(stage));
     let preference = ALL.replace("all", "preference");
     fs::remove_dir_all(place.path("train/stage-c")).unwrap();
-    place.run("train stage-c --minutes 0.01 --batch 4 --seed 2 --dtype f32 --device cpu");
+    let told = place.fail(&anew("stage-c"));
+    for part in ["train/vlm", "train/preference", "--work"] {
+        assert!(told.contains(part), "{told}");
+    }
+    place.run(&elsewhere("stage-c"));
+    let is_there = |component| model.components().any(|there| there == component);
+    assert!(!is_there(Component::PreferenceAdapter) && is_there(Component::Vlm));
     let told = place.fail(&preference);
     assert!(
         told.contains("another prior") && told.contains("--work"),
@@ -123,6 +143,24 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     assert!(place.run(&preference).contains("drawn anew"));
     fs::remove_dir_all(place.path("train/preference")).unwrap();
     assert!(!place.run(&preference).contains("drawn anew"));
+
+    let all: Vec<Component> = model.components().collect();
+    place.run(&(elsewhere("stage-b") + " --freeze-encoder"));
+    assert_eq!(model.components().collect::<Vec<_>>(), all);
+    place.run(&elsewhere("stage-a"));
+    assert!(!is_there(Component::Decoder) && is_there(Component::Prior));
+    let told = place.fail("eval pictures --count 2 --out eval");
+    assert!(told.contains("decoder"), "{told}");
+    // Its checkpoint there is that of the decoder alone.
+    fs::remove_dir_all(place.path("other/stage-b")).unwrap();
+    place.run(&elsewhere("stage-b"));
+    let of_the_old_latents = [
+        Component::TextEncoder,
+        Component::Prior,
+        Component::PreferenceAdapter,
+    ];
+    assert!(is_there(Component::Decoder) && is_there(Component::Previewer));
+    assert!(!of_the_old_latents.into_iter().any(is_there));
 }
 
 /// Runs a training until this file is there, and kills it.
@@ -178,14 +216,23 @@ fn a_killed_stage_goes_on_with_all_that_it_had() {
     let checkpoint = |stage: &str| place.path(&format!("train/{stage}/checkpoint.safetensors"));
     let kept = place.path("kept.safetensors");
 
-    fs::remove_dir_all(place.path("train/stage-c")).unwrap();
+    for stage in ["stage-c", "vlm", "preference"] {
+        fs::remove_dir_all(place.path("train").join(stage)).unwrap();
+    }
     kill_when_there(&place, &command("stage-c", "1"), &checkpoint("stage-c"));
     fs::copy(checkpoint("stage-c"), &kept).unwrap();
     goes_on("stage-c");
     let prior = model.weights_file(Component::Prior);
     assert!(ships_as_kept(&prior, &kept, "clip_txt_mapper.weight"));
 
-    fs::remove_dir_all(place.path("train/vlm")).unwrap();
+    // Killed after the text encoder's part and before the prior's first checkpoint, it goes on at
+    // another pace as well.
+    fs::remove_file(checkpoint("stage-c")).unwrap();
+    let slower = command("stage-c", "0.01").replace("--batch 4", "--batch 8 --lr 0.0001");
+    let told = place.run(&slower);
+    assert!(told.contains("stage-c-text: going on from step "), "{told}");
+    assert!(told.contains("stage-c: done"), "{told}");
+
     let first = place.path("train/drawn/00000.safetensors");
     fs::remove_file(&first).unwrap();
     kill_when_there(&place, &command("vlm", "30"), &first);
@@ -194,7 +241,6 @@ fn a_killed_stage_goes_on_with_all_that_it_had() {
     assert_eq!(fs::metadata(&first).unwrap().modified().unwrap(), drawn);
     goes_on("vlm");
 
-    fs::remove_dir_all(place.path("train/preference")).unwrap();
     kill_when_there(
         &place,
         &command("preference", "30"),
@@ -242,6 +288,9 @@ fn a_stage_whose_forerunner_is_missing_says_which() {
     assert!(!output.status.success());
     let said = words(&output);
     assert!(said.contains("predilect train stage-a"), "{said}");
+    let said = place.fail("train vlm --minutes 0.01");
+    assert!(said.contains("tokenizer.json"), "{said}");
+    assert!(said.contains("predilect train stage-c"), "{said}");
 
     let nowhere = tempfile::tempdir().unwrap();
     let mut command = place.predilect("train judge");
@@ -286,6 +335,11 @@ fn weights_to_start_from_are_there_and_each_network_says_whether_they_are() {
         place.path("models/mini/model.json"),
     )
     .unwrap();
+    let told = place.fail(&format!("{command} --init-from ./models/../models/mini"));
+    assert!(
+        told.contains("one folder") && told.contains("--model"),
+        "{told}"
+    );
     let from = "--init-from models/mini --work other --model other-model";
     let told = place.run(&format!("{command} {from}"));
     assert!(told.contains("judge: from models/mini"), "{told}");

@@ -187,6 +187,120 @@ async fn undoing_the_fourth_choice_takes_its_profile_back() {
     assert_eq!(person.ready_profile(after).await.choices, 4);
 }
 
+/// The choice that an undo would take back now.
+async fn last_choice(person: &Person) -> Value {
+    let session = person.post("/api/v1/session", &json!({})).await.json();
+    session["last_choice_id"].clone()
+}
+
+/// Asks to take back the choice of this name.
+async fn undo(person: &Person, choice: &Value) -> crate::support::Answer {
+    let id = choice.as_str().unwrap();
+    person
+        .delete(&format!("/api/v1/choices/last?choice_id={id}"))
+        .await
+}
+
+#[tokio::test]
+async fn an_undo_that_names_its_choice_can_be_sent_again_and_takes_one_back() {
+    let server = TestServer::start().await;
+    let person = server.person().await;
+    assert_eq!(last_choice(&person).await, Value::Null);
+    let first = person.choose(Choice::Left).await["last_choice_id"].clone();
+    let second = person.choose(Choice::Right).await["last_choice_id"].clone();
+    assert_eq!(last_choice(&person).await, second);
+    let answer = undo(&person, &second).await.json();
+    assert_eq!(
+        (&answer["counted"], &answer["undoable"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(answer["last_choice_id"], first);
+    for _ in 0..3 {
+        let again = undo(&person, &second).await;
+        assert_eq!(again.expect_status(StatusCode::OK).json(), answer);
+    }
+    // The same pair is chosen in once more: that is another choice, out of the old name's reach.
+    let third = person.choose(Choice::Right).await["last_choice_id"].clone();
+    assert_ne!(third, second);
+    let again = undo(&person, &second).await.json();
+    assert_eq!(
+        (&again["counted"], &again["last_choice_id"]),
+        (&json!(2), &third)
+    );
+    undo(&person, &third).await.expect_status(StatusCode::OK);
+    undo(&person, &first).await.expect_status(StatusCode::OK);
+    let none = undo(&person, &first)
+        .await
+        .expect_status(StatusCode::OK)
+        .json();
+    assert_eq!(
+        (&none["undoable"], &none["last_choice_id"]),
+        (&json!(0), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn undos_of_one_choice_at_the_same_time_take_back_that_one() {
+    let server = TestServer::start().await;
+    let person = server.person().await;
+    person.choose(Choice::Left).await;
+    person.choose(Choice::Left).await;
+    let last = last_choice(&person).await;
+    let answers = futures_util::future::join_all((0..6).map(|_| undo(&person, &last))).await;
+    for answer in answers {
+        assert_eq!(answer.expect_status(StatusCode::OK).json()["counted"], 1);
+    }
+    assert_eq!(person.next_pair().await.position, 2);
+}
+
+#[tokio::test]
+async fn a_choice_is_taken_back_by_its_person_and_after_those_behind_it() {
+    let server = TestServer::start().await;
+    let (person, other) = (server.person().await, server.person().await);
+    person.choose(Choice::Left).await;
+    let first = last_choice(&person).await;
+    person.choose(Choice::Skip).await;
+    undo(&person, &first).await.expect_field_error(
+        StatusCode::CONFLICT,
+        "not-last-choice",
+        "choice_id",
+    );
+    other.choose(Choice::Left).await;
+    let nothing = undo(&other, &first)
+        .await
+        .expect_status(StatusCode::OK)
+        .json();
+    assert_eq!(nothing["undoable"], 1);
+    let session = person.post("/api/v1/session", &json!({})).await.json();
+    assert_eq!(session["undoable"], 2, "nobody else reaches them");
+}
+
+#[tokio::test]
+async fn the_fourth_choice_is_taken_back_once_with_its_profile() {
+    let server = TestServer::start().await;
+    let person = server.person().await;
+    person.choose_four().await;
+    let fourth = last_choice(&person).await;
+    for _ in 0..2 {
+        let undone = undo(&person, &fourth)
+            .await
+            .expect_status(StatusCode::OK)
+            .json();
+        assert_eq!(
+            (&undone["counted"], &undone["profile_id"]),
+            (&json!(3), &Value::Null)
+        );
+    }
+    let last = person.choose(Choice::Left).await["last_choice_id"].clone();
+    person
+        .post("/api/v1/profiles", &json!({"name": "Kept"}))
+        .await
+        .expect_status(StatusCode::CREATED);
+    undo(&person, &last)
+        .await
+        .expect_problem(StatusCode::CONFLICT, "nothing-to-undo");
+}
+
 #[tokio::test]
 async fn a_named_profile_is_out_of_reach_of_undo() {
     let server = TestServer::start().await;

@@ -43,10 +43,11 @@ async fn a_picture_comes_as_webp_when_asked_for() {
         .expect_status(StatusCode::OK);
     assert_eq!(webp.header("content-type"), "image/webp");
     assert!(webp.body.starts_with(b"RIFF"));
-    person
+    let message = person
         .get(&format!("{url}?format=bmp"))
         .await
-        .expect_problem(StatusCode::BAD_REQUEST, "malformed-address");
+        .expect_field_error(StatusCode::BAD_REQUEST, "malformed-address", "format");
+    assert_eq!(message, "must be `png` or `webp`");
 }
 
 #[tokio::test]

@@ -101,9 +101,16 @@ async fn a_parameter_that_is_not_allowed_is_named() {
         );
         assert!(message.contains("from 1 to 100"), "{message}");
     }
-    let message =
-        asked("x")
-            .await
-            .expect_field_error(StatusCode::BAD_REQUEST, "malformed-address", "limit");
-    assert_eq!(message, "must be a whole number");
+    for limit in ["x", "", "1.5", "99999999999999999999", "%20", "1&limit=2"] {
+        let message = asked(limit).await.expect_field_error(
+            StatusCode::BAD_REQUEST,
+            "malformed-address",
+            "limit",
+        );
+        let expected = match limit.contains('&') {
+            true => "must be given once",
+            false => "must be a whole number from 1 to 100",
+        };
+        assert_eq!(message, expected, "{limit}");
+    }
 }

@@ -1,6 +1,18 @@
 /** Errors are said in words, where they arose. */
-import { expect, test } from "@playwright/test";
+import { type BrowserContext, expect, test } from "@playwright/test";
 import { expectChoice, startChoosing } from "../support/person";
+
+/** The server does what the next request to this address asks, and the answer gets lost. */
+async function loseAnswer(context: BrowserContext, address: RegExp): Promise<void> {
+  await context.route(
+    address,
+    async (route) => {
+      await route.fetch();
+      await route.abort("connectionreset");
+    },
+    { times: 1 },
+  );
+}
 
 test("an empty prompt is said at the prompt", async ({ page }) => {
   await page.goto("/create");
@@ -43,18 +55,9 @@ test("a choice that is not stored does not count", async ({ page, context }) => 
 
 test("a choice whose answer got lost is not asked for again", async ({ page, context }) => {
   await startChoosing(page);
-  const answersLost = (path: string) =>
-    context.route(
-      path,
-      async (route) => {
-        await route.fetch();
-        await route.abort("connectionreset");
-      },
-      { times: 1 },
-    );
   const left = page.getByAltText(/^Left picture: /);
   const first = (await left.getAttribute("src")) ?? "";
-  await answersLost("**/api/v1/choices");
+  await loseAnswer(context, /\/api\/v1\/choices$/);
   await page.keyboard.press("ArrowLeft");
   await expect(page.getByText(/Predilect does not answer\./)).toBeVisible();
   await page.keyboard.press("ArrowLeft");
@@ -68,11 +71,27 @@ test("a choice whose answer got lost is not asked for again", async ({ page, con
     await expectChoice(page, made + 1);
   }
   await expect(page.getByText("is stored already", { exact: false })).toHaveCount(0);
-  await answersLost("**/api/v1/choices");
+  await loseAnswer(context, /\/api\/v1\/choices$/);
   await page.keyboard.press("ArrowRight");
   await expect(page.getByText(/Predilect does not answer\./)).toBeVisible();
   await page.keyboard.press("ArrowRight");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("This is your taste");
+});
+
+test("an undo whose answer got lost takes back one choice", async ({ page, context }) => {
+  await startChoosing(page);
+  for (let made = 1; made <= 2; made += 1) {
+    await page.keyboard.press("ArrowLeft");
+    await expectChoice(page, made + 1);
+  }
+  await loseAnswer(context, /\/api\/v1\/choices\/last/);
+  await page.keyboard.press("Backspace");
+  await expect(page.getByText(/Predilect does not answer\./)).toBeVisible();
+  await page.keyboard.press("Backspace");
+  await expectChoice(page, 2);
+  await expect(page.getByText(/Predilect does not answer\./)).toHaveCount(0);
+  await page.keyboard.press("Backspace");
+  await expectChoice(page, 1);
 });
 
 test("a skipped pair can be taken back after a reload, and another tab may be ahead", async ({ page, context }) => {
@@ -81,16 +100,25 @@ test("a skipped pair can be taken back after a reload, and another tab may be ah
   const first = (await left.getAttribute("src")) ?? "";
   await page.getByRole("button", { name: "Skip" }).click();
   await expect(left).not.toHaveAttribute("src", first);
+  const second = (await left.getAttribute("src")) ?? "";
   await page.reload();
   await expectChoice(page, 1);
   const other = await context.newPage();
   await other.goto("/");
   await expectChoice(other, 1);
+  const otherLeft = other.getByAltText(/^Left picture: /);
+  await other.getByRole("button", { name: "Skip" }).click();
+  await expect(otherLeft).not.toHaveAttribute("src", second);
+
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(page.getByText("You went on with your choices elsewhere.", { exact: false })).toBeVisible();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(left).toHaveAttribute("src", second);
+  // What this one takes back is taken back already.
   await other.getByRole("button", { name: "Undo" }).click();
-  await expect(other.getByAltText(/^Left picture: /)).toHaveAttribute("src", first);
+  await expect(otherLeft).toHaveAttribute("src", second);
   await other.close();
   await page.getByRole("button", { name: "Undo" }).click();
-  await expect(page.getByText("There is no choice left to undo.")).toBeVisible();
   await expect(left).toHaveAttribute("src", first);
 });
 

@@ -3,7 +3,7 @@
 //! The wheel holds the CUDA build. Only what a CPU program needs is kept: about 0.5 GB of
 //! the unpacked 1.9 GB. A machine with a GPU sets `LIBTORCH` to its own installation.
 
-use super::stamped;
+use super::{lock, stamped, sweep};
 use crate::checkout::Checkout;
 use crate::program::{self, announce, note};
 use anyhow::{Context, Result, bail};
@@ -89,13 +89,14 @@ fn make(libtorch: &Path) -> Result<()> {
     let wheels = cache.join(format!("wheels-{VERSION}"));
     fs::create_dir_all(&wheels).with_context(|| format!("making {}", wheels.display()))?;
     // All clones share the cache: one of them works, the others wait and find its work done.
-    let lock = cache.join("libtorch.lock");
-    let lock = fs::File::create(&lock).with_context(|| format!("writing {}", lock.display()))?;
-    lock.lock().context("waiting for another set-up")?;
+    let _lock = lock(
+        &cache.join("libtorch.lock"),
+        "another set-up makes libtorch",
+    )?;
     if is_made(libtorch) {
         return Ok(());
     }
-    sweep(cache)?;
+    sweep(cache, WORK_PREFIX)?;
 
     note("fetching the torch wheel (543 MB) with pip");
     fetch(&wheels)?;
@@ -123,22 +124,10 @@ fn is_made(libtorch: &Path) -> bool {
     stamped(&libtorch.join("build-version"), VERSION)
 }
 
-/// Removes the work folders of set-ups that were killed. Right only under the lock.
-fn sweep(cache: &Path) -> Result<()> {
-    for entry in fs::read_dir(cache)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(WORK_PREFIX) {
-            let stale = entry.path();
-            fs::remove_dir_all(&stale).with_context(|| format!("removing {}", stale.display()))?;
-        }
-    }
-    Ok(())
-}
-
 /// Brings the wheels into a folder; those that are there already are only looked at.
 fn fetch(wheels: &Path) -> Result<()> {
     // Only the wheel's C++ libraries are used, so one Python version's wheel serves all.
-    program::run(
+    program::fetch(
         Command::new("python3")
             .args([
                 "-m",
@@ -215,21 +204,7 @@ fn make_umbrella(lib: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{WORK_PREFIX, kept, sweep};
-    use std::fs;
-
-    #[test]
-    fn what_a_killed_set_up_left_is_swept_away_and_nothing_else() {
-        let cache = tempfile::tempdir().unwrap();
-        let stale = cache.path().join(format!("{WORK_PREFIX}abc"));
-        fs::create_dir_all(stale.join("out/lib")).unwrap();
-        let kept = ["libtorch-2.11.0", "wheels-2.11.0"].map(|name| cache.path().join(name));
-        kept.iter()
-            .for_each(|folder| fs::create_dir(folder).unwrap());
-        sweep(cache.path()).unwrap();
-        assert!(!stale.exists());
-        assert!(kept.iter().all(|folder| folder.is_dir()));
-    }
+    use super::kept;
 
     #[test]
     fn only_headers_and_cpu_libraries_are_kept() {

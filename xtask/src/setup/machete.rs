@@ -19,7 +19,7 @@ pub(crate) fn ensure(checkout: &Checkout) -> Result<PathBuf> {
         note("found");
         return Ok(program);
     }
-    program::run(
+    program::fetch(
         program::cargo(&checkout.root)
             .args([
                 "install",

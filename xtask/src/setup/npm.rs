@@ -22,7 +22,7 @@ pub(crate) fn ensure(folder: &Path) -> Result<()> {
         note("found");
         return Ok(());
     }
-    program::run(
+    program::fetch(
         Command::new("npm")
             .args(["ci", "--no-audit", "--no-fund"])
             .current_dir(folder)

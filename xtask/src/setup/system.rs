@@ -99,8 +99,8 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
         bail!("packages are missing. Run: sudo apt-get install --yes {names}");
     }
     note("installing with apt-get");
-    program::run(Command::new("apt-get").args(["update", "--quiet"]))?;
-    program::run(
+    program::fetch(Command::new("apt-get").args(["update", "--quiet"]))?;
+    program::fetch(
         Command::new("apt-get")
             .args(["install", "--yes", "--no-install-recommends"])
             .args(packages)

@@ -3,7 +3,7 @@
 use crate::client::{self, Answer, ClientError, preload};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use predilect_api::{Choice, NewChoice, Pair, ProfileId};
+use predilect_api::{Choice, ChoiceId, NewChoice, Pair, ProfileId};
 
 /// What the page shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +21,9 @@ pub(super) struct Choosing {
     pub(super) stage: RwSignal<Stage>,
     /// The choice being sent.
     pub(super) picked: RwSignal<Option<Choice>>,
-    /// Choices that can be taken back, as the server last said.
-    undoable: RwSignal<u32>,
+    /// The choice that an undo takes back, as the server last said. The undo names it: sent again
+    /// after its answer got lost, it takes back no second choice.
+    last_choice: RwSignal<Option<ChoiceId>>,
     /// Why the last choice or undo did not count.
     pub(super) error: RwSignal<Option<ClientError>>,
     /// What a screen reader is told.
@@ -36,7 +37,7 @@ impl Choosing {
         Self {
             stage: RwSignal::new(Stage::Loading),
             picked: RwSignal::new(None),
-            undoable: RwSignal::new(0),
+            last_choice: RwSignal::new(None),
             error: RwSignal::new(None),
             told: RwSignal::new(String::new()),
             busy: RwSignal::new(false),
@@ -44,7 +45,7 @@ impl Choosing {
     }
 
     pub(super) fn can_undo(self) -> bool {
-        self.undoable.get() > 0
+        self.last_choice.read().is_some()
     }
 
     /// Finds out where the person stands and shows it.
@@ -61,7 +62,7 @@ impl Choosing {
     /// Where the person stands, as the server has it.
     async fn stand(self) -> Answer<Stage> {
         let session = client::start_session().await?;
-        self.undoable.set(session.undoable);
+        self.last_choice.set(session.last_choice_id);
         match session.pending_profile_id {
             Some(id) => Ok(Stage::Describing(id)),
             None => next_stage().await,
@@ -84,7 +85,7 @@ impl Choosing {
                 sharpen: None,
             })
             .await?;
-            self.undoable.set(sent.undoable);
+            self.last_choice.set(sent.last_choice_id);
             match sent.profile_id {
                 Some(id) => Ok(Stage::Describing(id)),
                 None => next_stage().await,
@@ -94,12 +95,15 @@ impl Choosing {
 
     /// Takes the last choice back.
     pub(super) fn undo(self) {
-        if self.busy.get_untracked() || self.undoable.get_untracked() == 0 {
+        let Some(last) = self.last_choice.get_untracked() else {
+            return;
+        };
+        if self.busy.get_untracked() {
             return;
         }
         self.change(async move {
-            let undone = client::undo_choice().await?;
-            self.undoable.set(undone.undoable);
+            let undone = client::undo_choice(&last).await?;
+            self.last_choice.set(undone.last_choice_id);
             next_stage().await
         });
     }
@@ -142,7 +146,7 @@ impl Choosing {
 fn is_outdated(error: &ClientError) -> bool {
     matches!(
         error.kind(),
-        Some("already-chosen" | "profile-unnamed" | "nothing-to-undo")
+        Some("already-chosen" | "profile-unnamed" | "nothing-to-undo" | "not-last-choice")
     )
 }
 

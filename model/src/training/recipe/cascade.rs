@@ -11,6 +11,7 @@ use crate::networks::previewer::{Previewer, PreviewerConfig};
 use crate::networks::stable_cascade_unet::StableCascadeUNet;
 use crate::pipeline::{Pipeline, open_tokenizer};
 use crate::training::captioned_latents::CaptionedLatents;
+use crate::training::identity::{Identity, Settings};
 use crate::training::pictures::PictureBank;
 use crate::training::preset::{self, StageName};
 use crate::training::stage_a::{StageA, latent_std};
@@ -19,10 +20,12 @@ use crate::training::stage_c::{StageC, TEXT_ENCODER};
 use crate::training::stage_c_text::TextToLatent;
 use crate::training::trainer::CHECKPOINT_FILE;
 use crate::training::{Budget, TrainError, TrainOptions, train};
-use crate::weights::{Component, Params};
+use crate::weights::{Component, ModelFolder, Params};
 
 /// Share of Stage C's minutes in which the text encoder learns which latents a caption stands for.
 const TEXT_SHARE: f64 = 0.15;
+/// Where that part keeps its checkpoint, in the folder of Stage C.
+pub(super) const TEXT_DIR: &str = "text";
 
 impl Recipe {
     pub(super) fn stage_a(&self, options: &TrainOptions) -> Result<Outcome, TrainError> {
@@ -46,6 +49,7 @@ impl Recipe {
             scale_factor: latent_std(&stage.network, &stage.train, self.kind),
             ..config
         };
+        self.clear_superseded(StageName::StageA)?;
         self.export(Component::Vqgan, &scaled, &weights)?;
         Ok(Outcome::Finished)
     }
@@ -83,10 +87,7 @@ impl Recipe {
         });
         let outcome = self.finish(&mut stage, options, |weights| {
             let encoder = with_prefix(&weights, "latent_encoder/");
-            if !encoder.is_empty() {
-                use Component::{Decoder, LatentEncoder, Previewer};
-                clear(&self.model, &[Decoder, LatentEncoder, Previewer])?;
-            }
+            self.clear_superseded(StageName::StageB)?;
             self.export(
                 Component::Decoder,
                 &decoder_config,
@@ -131,14 +132,25 @@ impl Recipe {
         Ok(self.model.write_card(&preset::card(), &schedule)?)
     }
 
+    /// The folder whose prior Stage C starts from, together with the text encoder that it listens to.
+    fn known_text(&self) -> Option<&ModelFolder> {
+        self.start_of(Component::Prior)
+            .and(self.start_of(Component::TextEncoder))
+    }
+
+    /// The share of Stage C's minutes that the prior has.
+    pub(super) fn prior_share(&self) -> f64 {
+        match self.known_text() {
+            Some(_) => 1.0,
+            None => 1.0 - TEXT_SHARE,
+        }
+    }
+
     pub(super) fn stage_c(&self, options: &TrainOptions) -> Result<Outcome, TrainError> {
         let settings = self.settings(StageName::StageC);
         let b = StageName::StageB;
         let text = ClipTextModelWithProjection::new;
-        // A prior to start from comes with the text encoder that it listens to.
-        let known = self
-            .start_of(Component::Prior)
-            .and(self.start_of(Component::TextEncoder));
+        let known = self.known_text();
         let text_is_known = known.is_some();
         let towers = self.towers();
         let text_folder = known.unwrap_or(&towers);
@@ -174,28 +186,28 @@ impl Recipe {
         let latents = CaptionedLatents::encode(artwork, &encoder, &pictures, self.kind);
         drop(pictures);
         let mut stage = StageC::new(pipeline, prior_params, text_params, latents, settings.batch);
-        let mut options = options.clone();
-        if !text_is_known {
-            let part = |share| Budget::Seconds(settings.minutes * 60.0 * share);
-            options.budget = part(1.0 - TEXT_SHARE);
-            // A checkpoint of the prior has the text encoder and the mappers with it.
-            if !options.dir.join(CHECKPOINT_FILE).exists() {
-                let options = TrainOptions {
-                    dir: options.dir.join("text"),
-                    budget: part(TEXT_SHARE),
-                    ..options.clone()
-                };
-                let mut text = TextToLatent::new(&stage, self.seed)?;
-                let Some(weights) = train(&mut text, &options)? else {
-                    return Ok(Outcome::Stopped);
-                };
-                take(&stage.text_params, &with_prefix(&weights, TEXT_ENCODER));
-                stage.whiten_text();
-            }
+        // A checkpoint of the prior has the text encoder and the mappers with it.
+        if !text_is_known && !options.dir.join(CHECKPOINT_FILE).exists() {
+            let part = TrainOptions {
+                dir: options.dir.join(TEXT_DIR),
+                budget: Budget::Seconds(settings.minutes * 60.0 * TEXT_SHARE),
+                // The stage is not over with this part, and until then its pace may change.
+                identity: Identity {
+                    pace: Settings::new(),
+                    ..options.identity.clone()
+                },
+                ..options.clone()
+            };
+            let mut text = TextToLatent::new(&stage, self.seed)?;
+            let Some(weights) = train(&mut text, &part)? else {
+                return Ok(Outcome::Stopped);
+            };
+            take(&stage.text_params, &with_prefix(&weights, TEXT_ENCODER));
+            stage.whiten_text();
         }
-        self.finish(&mut stage, &options, |weights| {
+        self.finish(&mut stage, options, |weights| {
             let (own, words) = (self.model.tokenizer(), text_folder.tokenizer());
-            clear(&self.model, &[Component::TextEncoder, Component::Prior])?;
+            self.clear_superseded(StageName::StageC)?;
             if !(own.exists() && same_content(&own, &words)?) {
                 // A vision-language model that is there has learned other words.
                 clear(&self.model, &[Component::Vlm])?;

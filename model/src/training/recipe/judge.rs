@@ -40,6 +40,7 @@ impl Recipe {
             batch: settings.batch,
         };
         self.finish(&mut stage, options, |weights| {
+            self.clear_superseded(StageName::Judge)?;
             self.export(Component::Judge, &config, &weights)
         })
     }

@@ -19,7 +19,7 @@ use crate::refusal;
 use crate::training::pictures::PictureBank;
 use crate::training::preference::Objective;
 use crate::training::preset::{Preset, StageName, StageSettings};
-use crate::training::trainer::{check, remove};
+use crate::training::trainer::{CONFIG_FILE, check, remove};
 use crate::training::{Budget, Stage, TrainError, TrainOptions, export, train};
 use crate::weights::{Component, ModelFolder, Params, WeightsError};
 
@@ -96,13 +96,7 @@ impl Recipe {
 
     fn run_stage(&self, stage: StageName) -> Result<Outcome, TrainError> {
         tch::manual_seed(self.seed as i64);
-        if let Some(folder) = &self.init_from {
-            folder.card().map_err(|error| {
-                TrainError::Missing(format!(
-                    "--init-from takes a folder with the model.json of a trained model: {error}"
-                ))
-            })?;
-        }
+        self.check(&[stage])?;
         let options = self.options(stage)?;
         if self.has_finished(stage, &options)? {
             return Ok(Outcome::FinishedBefore);
@@ -123,6 +117,37 @@ impl Recipe {
         Ok(outcome)
     }
 
+    /// Refuses, before the first of these stages begins, what would come to nothing hours later:
+    /// weights to start from that are not there or would be overwritten, and a stage to train that
+    /// later ones have learned from.
+    ///
+    /// # Errors
+    /// In words what is wrong and what to do.
+    pub fn check(&self, stages: &[StageName]) -> Result<(), TrainError> {
+        self.check_start()?;
+        stages.iter().try_for_each(|&stage| self.check_later(stage))
+    }
+
+    fn check_start(&self) -> Result<(), TrainError> {
+        let Some(folder) = &self.init_from else {
+            return Ok(());
+        };
+        folder.card().map_err(|error| {
+            TrainError::Missing(format!(
+                "--init-from takes a folder with the model.json of a trained model: {error}"
+            ))
+        })?;
+        let [start, model] = [folder, &self.model].map(|folder| folder.path().canonicalize().ok());
+        if start == model {
+            return Err(TrainError::Missing(format!(
+                "--init-from and --model are one folder, {}: a stage replaces what it started from \
+                 and could not be continued. Name another --model, or start from a copy",
+                folder.path().display()
+            )));
+        }
+        Ok(())
+    }
+
     fn settings(&self, stage: StageName) -> StageSettings {
         let preset = self.preset.settings(stage);
         let shared = self
@@ -138,9 +163,13 @@ impl Recipe {
 
     fn options(&self, stage: StageName) -> Result<TrainOptions, TrainError> {
         let settings = self.settings(stage);
+        let share = match stage {
+            StageName::StageC => self.prior_share(),
+            _ => 1.0,
+        };
         Ok(TrainOptions {
             dir: self.work.join(stage.as_str()),
-            budget: Budget::Seconds(settings.minutes * 60.0),
+            budget: Budget::Seconds(settings.minutes * 60.0 * share),
             lr: settings.lr,
             warmup: 100,
             batch: settings.batch,
@@ -269,11 +298,21 @@ impl Recipe {
     }
 }
 
-/// Removes weights that belong together from a folder before new ones are written: whatever moment
+/// Removes networks that belong together from a folder before new ones are written: whatever moment
 /// a kill comes at, none is left beside another's.
 fn clear(folder: &ModelFolder, components: &[Component]) -> Result<(), TrainError> {
-    let mut files = components.iter().map(|&c| folder.weights_file(c));
-    files.try_for_each(|file| remove(&file))
+    use std::io::ErrorKind::{DirectoryNotEmpty, NotADirectory, NotFound};
+    for &component in components {
+        let dir = folder.component(component);
+        remove(&dir.join(CONFIG_FILE))?;
+        remove(&folder.weights_file(component))?;
+        // What somebody else keeps there stays, and a link to a folder elsewhere.
+        match std::fs::remove_dir(&dir).map_err(|error| error.kind()) {
+            Ok(()) | Err(NotFound | NotADirectory | DirectoryNotEmpty) => {}
+            Err(kind) => return Err(TrainError::io(dir)(kind.into())),
+        }
+    }
+    Ok(())
 }
 
 fn export_to(

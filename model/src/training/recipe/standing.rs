@@ -3,10 +3,12 @@
 use std::fs;
 
 use super::Recipe;
+use super::cascade::TEXT_DIR;
 use crate::training::identity::{Identity, Settings, digest};
 use crate::training::preset::{self, StageName};
+use crate::training::trainer::{CHECKPOINT_FILE, has_steps_left};
 use crate::training::{TrainError, TrainOptions};
-use crate::weights::Component;
+use crate::weights::{Component, ModelFolder};
 
 /// What a stage leaves behind in its folder when its weights are in the model folder.
 const FINISHED_FILE: &str = "finished.json";
@@ -48,6 +50,89 @@ fn outputs(stage: StageName) -> &'static [Component] {
 }
 
 impl Recipe {
+    /// What goes from the model folder before a stage writes: the networks that it has trained, and
+    /// those that were trained against the old ones and are of no use with the new. The
+    /// vision-language model stays whoever drew the pictures that it learned from: it reads any.
+    fn superseded(&self, stage: StageName) -> &'static [Component] {
+        use Component::{Decoder, LatentEncoder, PreferenceAdapter, Previewer, Prior, TextEncoder};
+        match stage {
+            StageName::Judge | StageName::Clip | StageName::Preference => outputs(stage),
+            StageName::StageA => &[Component::Vqgan, Decoder],
+            StageName::StageB if self.freeze_encoder => &[Decoder, Previewer],
+            StageName::StageB => &[
+                Decoder,
+                LatentEncoder,
+                Previewer,
+                TextEncoder,
+                Prior,
+                PreferenceAdapter,
+            ],
+            StageName::StageC => &[TextEncoder, Prior, PreferenceAdapter],
+            StageName::Vlm => &[Component::Vlm, PreferenceAdapter],
+        }
+    }
+
+    /// Removes what a stage's new weights supersede.
+    pub(super) fn clear_superseded(&self, stage: StageName) -> Result<(), TrainError> {
+        super::clear(&self.folder_of(stage), self.superseded(stage))
+    }
+
+    /// Whether the training of a stage follows from the weights of another one.
+    fn learns_from(&self, later: StageName, earlier: StageName) -> bool {
+        let trained: &[Component] = match earlier {
+            // Its towers have a folder of their own.
+            StageName::Clip => return matches!(later, StageName::StageC | StageName::Vlm),
+            StageName::StageB if self.freeze_encoder => &[Component::Decoder],
+            _ => outputs(earlier),
+        };
+        inputs(later).iter().any(|input| trained.contains(input))
+    }
+
+    /// Refuses to train a stage that later ones have learned from: their checkpoints would be of
+    /// another training, which the next of them would say at its turn only.
+    pub(super) fn check_later(&self, stage: StageName) -> Result<(), TrainError> {
+        let options = self.options(stage)?;
+        if self.has_finished(stage, &options)? || !has_steps_left(&options)? {
+            return Ok(());
+        }
+        let mut changed = vec![stage];
+        for later in StageName::ALL {
+            if changed
+                .iter()
+                .any(|&earlier| self.learns_from(later, earlier))
+            {
+                changed.push(later);
+            }
+        }
+        let begun = changed[1..]
+            .iter()
+            .map(|later| self.work.join(later.as_str()));
+        let begun = begun.filter(|dir| {
+            [dir, &dir.join(TEXT_DIR)]
+                .iter()
+                .any(|dir| dir.join(CHECKPOINT_FILE).exists())
+        });
+        let begun: Vec<String> = begun.map(|dir| dir.display().to_string()).collect();
+        if begun.is_empty() {
+            return Ok(());
+        }
+        let stage = stage.as_str();
+        Err(TrainError::Missing(format!(
+            "{stage} has minutes to train, and what was trained on its weights could not be \
+             continued after that. Remove {} to train that anew as well, or give this training a \
+             --work and a --model of its own; a stage that has its --minutes is left as it is",
+            begun.join(", ")
+        )))
+    }
+
+    /// The folder that a stage writes to.
+    fn folder_of(&self, stage: StageName) -> ModelFolder {
+        match stage {
+            StageName::Clip => self.towers(),
+            _ => self.model.clone(),
+        }
+    }
+
     /// What this training of a stage follows from.
     pub(super) fn identity(&self, stage: StageName) -> Result<Identity, TrainError> {
         let mut origin = Settings::new();
@@ -111,11 +196,8 @@ impl Recipe {
 
     /// The weights that a stage has written, as a hash.
     fn produced(&self, stage: StageName) -> Result<String, TrainError> {
-        let folder = match stage {
-            StageName::Clip => self.towers(),
-            _ => self.model.clone(),
-        };
-        Ok(folder.hash_of(|component| outputs(stage).contains(&component))?)
+        let is_output = |component| outputs(stage).contains(&component);
+        Ok(self.folder_of(stage).hash_of(is_output)?)
     }
 
     /// Whether this very training has come to its end and its weights are in the model folder.

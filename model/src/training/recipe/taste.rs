@@ -87,6 +87,7 @@ impl Recipe {
             stage.whiten_tokens();
         }
         self.finish(&mut stage, options, |weights| {
+            self.clear_superseded(StageName::Preference)?;
             self.export(component, &config, &weights)
         })
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Kind, Tensor};
 
-use super::{Outcome, Recipe, clear, copy, export_to, same_content, towers_in, with_prefix};
+use super::{Outcome, Recipe, copy, export_to, same_content, towers_in, with_prefix};
 use crate::data::split::Split;
 use crate::data::tokenizer::{IMAGE, TOKENIZER_FILE, Tokenizer};
 use crate::networks::clip::ClipTextModelWithProjection;
@@ -46,13 +46,20 @@ impl Recipe {
     ) -> Result<PathBuf, TrainError> {
         let kept = dir.join(TOKENIZER_FILE);
         if !(kept.exists() && dir.join(CHECKPOINT_FILE).exists()) {
-            let words = match text {
-                Some(folder) => folder.tokenizer(),
-                None => self.artwork.join(TOKENIZER_FILE),
+            let (words, advice) = match text {
+                Some(folder) => (
+                    folder.tokenizer(),
+                    "The text encoder to start from is of no use without its words: leave out \
+                     --init-from",
+                ),
+                None => (
+                    self.artwork.join(TOKENIZER_FILE),
+                    "Make the training set first: predilect data build",
+                ),
             };
             if !words.exists() {
                 return Err(TrainError::Missing(format!(
-                    "{} is not there. Make the training set first: predilect data build",
+                    "{} is not there. {advice}",
                     words.display()
                 )));
             }
@@ -65,7 +72,7 @@ impl Recipe {
         let settings = self.settings(StageName::Clip);
         let start = self.start_of_tower(Component::TextEncoder);
         let words = self.words_of_towers(start.as_ref(), &options.dir)?;
-        let tokenizer = read_words(&words)?;
+        let tokenizer = read_words(&words, "Remove it to begin this training anew")?;
         let (text, text_params) = self.network_from(
             start.as_ref(),
             Component::TextEncoder,
@@ -96,7 +103,7 @@ impl Recipe {
             let part = |prefix| with_prefix(&weights, prefix);
             let (text, image) = (Component::TextEncoder, Component::ImageEncoder);
             let towers = self.towers();
-            clear(&towers, &[text, image])?;
+            self.clear_superseded(StageName::Clip)?;
             copy(&words, &towers.tokenizer())?;
             export_to(&towers, image, &image_config, &part("image_encoder/"))?;
             export_to(&towers, text, &text_config, &part("text_encoder/"))
@@ -105,7 +112,10 @@ impl Recipe {
 
     pub(super) fn vlm(&self, options: &TrainOptions) -> Result<Outcome, TrainError> {
         let settings = self.settings(StageName::Vlm);
-        let tokenizer = read_words(&self.model.tokenizer())?;
+        let tokenizer = read_words(
+            &self.model.tokenizer(),
+            "Train what the model draws with first, its words come with it: predilect train stage-c",
+        )?;
         let image = tokenizer.id(IMAGE).ok_or_else(|| {
             TrainError::Missing(format!("the model's tokenizer has no token {IMAGE}"))
         })?;
@@ -156,17 +166,14 @@ impl Recipe {
             batch: settings.batch,
         })?;
         self.finish(&mut stage, options, |weights| {
+            self.clear_superseded(StageName::Vlm)?;
             self.export(Component::Vlm, &config, &with_prefix(&weights, "vlm/"))
         })
     }
 }
 
-fn read_words(path: &Path) -> Result<Tokenizer, TrainError> {
-    Tokenizer::open(path).map_err(|error| {
-        TrainError::Missing(format!(
-            "{error}. Train the towers first: predilect train clip"
-        ))
-    })
+fn read_words(path: &Path, advice: &str) -> Result<Tokenizer, TrainError> {
+    Tokenizer::open(path).map_err(|error| TrainError::Missing(format!("{error}. {advice}")))
 }
 
 /// Copies the image tower that was trained with the captions into the vision-language model.

@@ -10,7 +10,7 @@ use crate::{
         auth::Admin,
         error::ApiError,
         extract::Query,
-        page::{PageLimit, unknown_before},
+        page::{self, PageLimit, unknown_before},
     },
 };
 
@@ -22,6 +22,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[into_params(parameter_in = Query)]
 struct Page {
     /// People on the page, 1 to 100; 20 when left out.
+    #[serde(default, deserialize_with = "page::limit")]
     #[param(minimum = 1, maximum = 100)]
     limit: Option<i64>,
     /// The `next` of the page before.
