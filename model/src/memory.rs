@@ -63,19 +63,19 @@ pub fn peak_resident_bytes() -> Option<u64> {
 struct GroupFiles {
     most: &'static str,
     taken: &'static str,
-    /// The field of memory.stat with cached files that nobody uses: they make room for others.
-    idle: &'static str,
+    /// The fields of memory.stat with cached files, read lately or not: they make room for others.
+    cached: [&'static str; 2],
 }
 
 const VERSION_1: GroupFiles = GroupFiles {
     most: "memory.limit_in_bytes",
     taken: "memory.usage_in_bytes",
-    idle: "total_inactive_file ",
+    cached: ["total_inactive_file ", "total_active_file "],
 };
 const VERSION_2: GroupFiles = GroupFiles {
     most: "memory.max",
     taken: "memory.current",
-    idle: "inactive_file ",
+    cached: ["inactive_file ", "active_file "],
 };
 
 /// What the groups of a /proc/self/cgroup leave of their memory, in bytes; `None` without limits.
@@ -101,11 +101,13 @@ fn left_in(group: &Path, files: &GroupFiles) -> Option<u64> {
     let read = |file: &str| std::fs::read_to_string(group.join(file)).ok();
     let number = |file: &str| read(file)?.trim().parse::<u64>().ok();
     let (most, taken) = (number(files.most)?, number(files.taken)?);
-    let idle = read("memory.stat").and_then(|stat| {
-        let line = stat.lines().find_map(|line| line.strip_prefix(files.idle));
+    let stat = read("memory.stat").unwrap_or_default();
+    let bytes = |field: &&str| {
+        let line = stat.lines().find_map(|line| line.strip_prefix(*field));
         line?.trim().parse::<u64>().ok()
-    });
-    Some(most.saturating_sub(taken.saturating_sub(idle.unwrap_or(0))))
+    };
+    let cached: u64 = files.cached.iter().filter_map(bytes).sum();
+    Some(most.saturating_sub(taken.saturating_sub(cached)))
 }
 
 /// A field of one of Linux' files, which count in kibibytes, in bytes.
@@ -142,15 +144,18 @@ mod tests {
             &[("memory.max", "max\n"), ("memory.current", "100\n")],
         );
         assert_eq!(left("0::/a/b\n"), Some(400));
-        let stat = [("memory.stat", "anon 200\ninactive_file 300\n")];
-        write("a", &stat);
-        assert_eq!(left("0::/a/b\n"), Some(700));
+        let stat = "anon 50\ninactive_anon 50\ninactive_file 300\nactive_file 120\n";
+        write("a", &[("memory.stat", stat)]);
+        assert_eq!(left("0::/a/b\n"), Some(820));
         let first = [
             ("memory.limit_in_bytes", "64\n"),
             ("memory.usage_in_bytes", "24\n"),
         ];
         write("memory", &first);
         assert_eq!(left("3:cpu:/x\n2:memory,hugetlb:/docker/x\n"), Some(40));
+        let stat = "inactive_file 1\nactive_file 1\ntotal_inactive_file 3\ntotal_active_file 4\n";
+        write("memory", &[("memory.stat", stat)]);
+        assert_eq!(left("2:memory:/\n"), Some(47));
         assert_eq!(left("3:cpu:/x\n"), None);
     }
 

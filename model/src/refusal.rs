@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 use crate::shim;
@@ -11,20 +11,25 @@ use crate::shim;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There is not enough memory.
-    #[error(
-        "there is not enough memory on this device: try --dtype bf16, a smaller --max-batch, \
-         --offload, --lite or another smaller model, or --device cpu"
-    )]
+    /// There is not enough memory. What to lower is for whoever asked to say.
+    #[error("there is not enough memory on this device")]
     Memory,
     /// It refused an operation, in its own words.
     #[error("libtorch refuses: {0}")]
     Operation(String),
 }
 
+/// The panics of a thread that are about to become errors: nothing is printed of them.
+#[derive(Clone, Copy, PartialEq)]
+enum Caught {
+    Nothing,
+    /// What tch makes of libtorch's exceptions.
+    Torch,
+    Everything,
+}
+
 thread_local! {
-    /// Whether a panic of this thread is about to become an error.
-    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+    static CAUGHT: Cell<Caught> = const { Cell::new(Caught::Nothing) };
 }
 
 /// Runs `work`. tch reports what libtorch refuses by panicking; here that is an error like any
@@ -34,7 +39,25 @@ thread_local! {
 /// # Errors
 /// What libtorch refused.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
-    let outcome = catch_panic(work).map_err(|message| explain(&message));
+    refused(catch_panic(work))
+}
+
+/// As [`catch`], but another panic than libtorch's is a mistake of this program's and goes on: for
+/// work that nobody else's depends on, where it is better seen than called a refusal.
+///
+/// # Errors
+/// What libtorch refused.
+pub fn catch_torch<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
+    let outcome = caught(Caught::Torch, work).map_err(|panic| match is_torchs(panic.as_ref()) {
+        true => message(panic.as_ref()).to_owned(),
+        false => resume_unwind(panic),
+    });
+    refused(outcome)
+}
+
+/// What a panic's message refuses.
+fn refused<T>(outcome: Result<T, String>) -> Result<T, Refusal> {
+    let outcome = outcome.map_err(|message| explain(&message));
     if matches!(outcome, Err(Refusal::Memory)) {
         // What was taken before it ran out is in pieces of sizes that may never be asked for again.
         shim::empty_cache();
@@ -44,19 +67,36 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
 
 /// Runs `work`; a panic in it is its message, and nothing is printed of it.
 pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    caught(Caught::Everything, work).map_err(|panic| message(panic.as_ref()).to_owned())
+}
+
+fn caught<T>(what: Caught, work: impl FnOnce() -> T) -> std::thread::Result<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let told = take_hook();
         set_hook(Box::new(move |panic| {
-            if !CAUGHT.get() {
+            let silent = match CAUGHT.get() {
+                Caught::Nothing => false,
+                Caught::Torch => is_torchs(panic.payload()),
+                Caught::Everything => true,
+            };
+            if !silent {
                 told(panic);
             }
         }));
     });
-    let outer = CAUGHT.replace(true);
+    let outer = CAUGHT.replace(what);
     let outcome = catch_unwind(AssertUnwindSafe(work));
     CAUGHT.set(outer);
-    outcome.map_err(|payload| message(payload.as_ref()).to_owned())
+    outcome
+}
+
+/// How tch's panics quote the exception of libtorch.
+const QUOTED: &str = "Torch(\"";
+
+/// Whether a panic is of libtorch's making.
+fn is_torchs(panic: &(dyn Any + Send)) -> bool {
+    message(panic).contains(QUOTED)
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {
@@ -84,7 +124,7 @@ pub fn explain(message: &str) -> Refusal {
     }
     // tch quotes the C++ exception, whose first line is the reason and the rest a stack trace.
     let reason = message
-        .split_once("Torch(\"")
+        .split_once(QUOTED)
         .map_or(message, |(_, reason)| reason);
     let first = reason.split("\\n").next().unwrap_or(reason);
     let first = first.lines().next().unwrap_or(first);
@@ -110,7 +150,23 @@ mod tests {
     }
 
     #[test]
-    fn a_lack_of_memory_says_what_to_lower() {
+    fn a_mistake_of_this_programs_is_no_refusal_of_libtorchs() {
+        let refused = catch_torch(|| {
+            let x = tch::Tensor::zeros([2, 3], (tch::Kind::Float, tch::Device::Cpu));
+            x.matmul(&x)
+        });
+        assert!(matches!(refused, Err(Refusal::Operation(_))), "{refused:?}");
+        let lacking = catch_torch(|| {
+            let bytes = (tch::Kind::Uint8, tch::Device::Cpu);
+            tch::Tensor::empty([1 << 60], bytes)
+        });
+        assert!(matches!(lacking, Err(Refusal::Memory)), "{lacking:?}");
+        let mistake = catch_panic(|| catch_torch::<()>(|| panic!("a place behind the end")));
+        assert_eq!(mistake.unwrap_err(), "a place behind the end");
+    }
+
+    #[test]
+    fn a_lack_of_memory_is_known_by_what_libtorch_says() {
         for message in [
             "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried",
             "CUDA out of memory. Tried to allocate 2.00 GiB",
@@ -119,10 +175,6 @@ mod tests {
             "std::bad_alloc",
         ] {
             assert_eq!(explain(message), Refusal::Memory, "{message}");
-        }
-        let advice = Refusal::Memory.to_string();
-        for flag in ["--dtype", "--max-batch", "--offload", "--lite", "--device"] {
-            assert!(advice.contains(flag), "{advice}");
         }
     }
 }

@@ -10,11 +10,12 @@ use crate::networks::efficientnet::EfficientNetEncoder;
 use crate::networks::latent_encoder::LatentEncoder;
 use crate::networks::llava_onevision::LlavaOnevision;
 use crate::networks::paella_vq::PaellaVq;
-use crate::networks::preference_attention::PreferenceAttention;
+use crate::networks::preference_attention::{PreferenceAttention, PreferenceAttentionConfig};
 use crate::networks::previewer::Previewer;
 use crate::networks::stable_cascade_unet::StableCascadeUNet;
 use crate::weights::{
-    Checkpoint, Component, ModelFolder, Params, UNetSize, WeightsError, read_config,
+    Checkpoint, Component, HubLayout, LITE, ModelFolder, Params, UNetSize, WeightsError,
+    read_config,
 };
 
 /// A network that can be read.
@@ -40,7 +41,8 @@ impl NetworkKind {
             .or(named("model_type"));
         let own = Component::ALL
             .into_iter()
-            .find(|component| folder.ends_with(component.folder()));
+            .find(|component| folder.ends_with(component.folder()))
+            .or(is_lite_adapter(folder).then_some(Component::PreferenceAdapter));
         match (class, own) {
             (Some("StableCascadeUNet"), _) => Ok(Self::UNet),
             (Some("PaellaVQModel"), _) => Ok(Self::PaellaVq),
@@ -82,14 +84,8 @@ impl NetworkKind {
         }
     }
 
-    /// Checks that these weights are all that the folder's configuration asks for. An adapter is
-    /// one for the prior of this size.
-    pub(super) fn fit(
-        self,
-        folder: &Path,
-        weights: Checkpoint,
-        size: UNetSize,
-    ) -> Result<(), WeightsError> {
+    /// Checks that these weights are all that the folder's configuration asks for.
+    pub(super) fn fit(self, folder: &Path, weights: Checkpoint) -> Result<(), WeightsError> {
         let path = folder.join("config.json");
         let params = Params::headers(weights);
         match self {
@@ -113,12 +109,9 @@ impl NetworkKind {
             Self::Own(Component::Previewer) => drop(Previewer::new(&params, read_config(&path)?)?),
             Self::Own(Component::Judge) => drop(Judge::new(&params, read_config(&path)?)?),
             Self::Own(Component::PreferenceAdapter) => {
-                let blocks = prior_attention_blocks(folder, size)?;
-                drop(PreferenceAttention::new(
-                    &params,
-                    read_config(&path)?,
-                    &blocks,
-                )?);
+                let config: PreferenceAttentionConfig = read_config(&path)?;
+                let blocks = prior_attention_blocks(folder, &config)?;
+                drop(PreferenceAttention::new(&params, config, &blocks)?);
             }
             Self::Own(other) => {
                 return Err(WeightsError::Config {
@@ -131,12 +124,24 @@ impl NetworkKind {
     }
 }
 
+/// Whether a folder is where the preference adapter of a lite prior is looked for.
+fn is_lite_adapter(folder: &Path) -> bool {
+    folder.ends_with(format!("{}{LITE}", Component::PreferenceAdapter.folder()))
+}
+
 /// The attention blocks that a preference adapter is made for: those of the prior beside it, or
-/// of the published one in the folder that the adapter is in.
-fn prior_attention_blocks(adapter: &Path, size: UNetSize) -> Result<Vec<(i64, i64)>, WeightsError> {
+/// of the published one in the folder that the adapter is in, whose size its name tells.
+fn prior_attention_blocks(
+    adapter: &Path,
+    config: &PreferenceAttentionConfig,
+) -> Result<Vec<(i64, i64)>, WeightsError> {
     let parent = adapter.parent().unwrap_or(adapter);
+    let size = UNetSize::lite(is_lite_adapter(adapter));
     // A folder that is not whole may still have the prior beside the adapter.
     let folder = ModelFolder::open(parent, size).unwrap_or_else(|_| ModelFolder::new(parent));
+    if let Some(name) = folder.hub().map(HubLayout::name) {
+        config.check_model(name)?;
+    }
     let (prior, _) = folder.headers_only().load(
         Component::Prior,
         tch::Kind::Float,

@@ -7,13 +7,10 @@ use std::path::{Path, PathBuf};
 use super::{NetworkReport, PlainFile};
 use crate::networks::conv_previewer::{ConvPreviewer, ConvPreviewerConfig};
 use crate::networks::efficientnet::{EfficientNetEncoder, EfficientNetEncoderConfig};
-use crate::weights::{Checkpoint, Params, WeightsError};
+use crate::weights::{Checkpoint, Params, WeightsError, entries};
 
 /// Endings of files that hold weights.
 const WEIGHTS: [&str; 5] = ["safetensors", "bin", "pt", "pth", "ckpt"];
-
-/// Endings of files that go with weights: configurations, indices and vocabularies.
-const TEXTS: [&str; 4] = ["json", "txt", "model", "jinja"];
 
 /// A network that the release has as a single file.
 #[derive(Clone, Copy)]
@@ -68,33 +65,32 @@ pub(super) fn networks(dir: &Path) -> Vec<NetworkReport> {
         .collect()
 }
 
-/// The files in `dir` beside those `read` as weights: other weights, then configurations, indices
-/// and vocabularies, each in the order of their names.
+/// The files in `dir` beside those `read` as weights: other weights, then all else, each in the
+/// order of their names.
+///
+/// # Errors
+/// The folder or a file of it cannot be looked at.
 pub(super) fn others(
     dir: &Path,
     read: &BTreeSet<PathBuf>,
-) -> std::io::Result<(Vec<PlainFile>, Vec<PlainFile>)> {
-    let (mut weights, mut texts) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        let ends_in = |endings: &[&str]| {
-            let ending = path.extension();
-            ending.is_some_and(|ending| endings.iter().any(|known| ending == *known))
-        };
-        let list = if ends_in(&WEIGHTS) && !read.contains(&path) {
-            &mut weights
-        } else if ends_in(&TEXTS) {
-            &mut texts
-        } else {
+) -> Result<(Vec<PlainFile>, Vec<PlainFile>), WeightsError> {
+    let (mut weights, mut files) = (Vec::new(), Vec::new());
+    for path in entries(dir)? {
+        if !path.is_file() || read.contains(&path) {
             continue;
+        }
+        let is = |known: &&str| path.extension().is_some_and(|ending| ending == *known);
+        let list = match WEIGHTS.iter().any(is) {
+            true => &mut weights,
+            false => &mut files,
         };
-        if path.is_file() {
-            let bytes = std::fs::metadata(&path)?.len();
-            list.push(PlainFile { path, bytes });
+        match std::fs::metadata(&path) {
+            Ok(metadata) => list.push(PlainFile {
+                path,
+                bytes: metadata.len(),
+            }),
+            Err(source) => return Err(WeightsError::Io { path, source }),
         }
     }
-    for list in [&mut weights, &mut texts] {
-        list.sort_by(|a, b| a.path.cmp(&b.path));
-    }
-    Ok((weights, texts))
+    Ok((weights, files))
 }

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use crate::engine;
 use crate::weights::{
-    Checkpoint, ModelFolder, REPOSITORY_DEPTH, UNetSize, WeightsError, read_config, subfolders,
-    variants,
+    Checkpoint, LITE, ModelFolder, REPOSITORY_DEPTH, UNetSize, WeightsError, entries, is_hidden,
+    read_config, variants,
 };
 use kind::NetworkKind;
 
@@ -35,6 +35,9 @@ pub struct NetworkReport {
     pub dtypes: BTreeSet<String>,
     /// What is wrong, in words.
     pub problem: Option<String>,
+    /// Whether it has a configuration and no weights, and nothing is lost by that: it is not read,
+    /// or its other size is there.
+    pub spare: bool,
 }
 
 impl NetworkReport {
@@ -46,6 +49,7 @@ impl NetworkReport {
             parameters: 0,
             dtypes: BTreeSet::new(),
             problem: None,
+            spare: false,
         }
     }
 
@@ -98,28 +102,40 @@ pub struct FolderReport {
     pub parts: Vec<PartReport>,
     /// Weights that are not read, such as those of other programs; no problem by themselves.
     pub unread: Vec<PlainFile>,
-    /// Configurations, indices and vocabularies.
-    pub texts: Vec<PlainFile>,
+    /// All other files: configurations, indices, vocabularies, and whatever else lies there.
+    pub files: Vec<PlainFile>,
     /// What is wrong with the folder as a whole: parts that a pipeline lists and that are missing.
     pub problems: Vec<String>,
     /// What a pipeline lists, is missing, and is not read either; no problem.
     pub not_needed: Vec<String>,
-    /// The name of the model that can be served from the folder, or in words why none can: a
-    /// folder with one repository of several is sound and serves nothing.
-    pub served: Result<String, String>,
+    /// What can be served from the folder.
+    pub served: Served,
+}
+
+/// What an engine would make of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Served {
+    /// A model of this name.
+    Model(String),
+    /// Nothing, in words why: the folder has a part of what a model needs, which may be sound.
+    Part(String),
+    /// Nothing, in words why, though the folder has what a model is made of.
+    Broken(String),
 }
 
 impl FolderReport {
     /// Whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
+            && !matches!(self.served, Served::Broken(_))
             && self.networks.iter().all(|n| n.problem.is_none())
             && self.parts.iter().all(|p| p.content.is_ok())
     }
 }
 
 /// Reads every config.json, index, header and tokenizer in `dir` and up to four levels below; no
-/// weights. Of repositories with U-Nets of two sizes, those of `size` would be served.
+/// weights. Files that are hidden or deeper are listed. Of repositories with U-Nets of two sizes,
+/// those of `size` would be served.
 ///
 /// # Errors
 /// A folder cannot be listed. What is wrong with a network is part of the report.
@@ -128,12 +144,12 @@ pub fn check(dir: &Path, size: UNetSize) -> Result<FolderReport, WeightsError> {
         networks: Vec::new(),
         parts: Vec::new(),
         unread: Vec::new(),
-        texts: Vec::new(),
+        files: Vec::new(),
         problems: Vec::new(),
         not_needed: Vec::new(),
         served: served(dir, size),
     };
-    visit(dir, DEPTH, size, &mut report)?;
+    visit(dir, DEPTH, &mut report)?;
     if report.networks.is_empty() && report.problems.is_empty() {
         report.problems.push(format!(
             "{} holds no network: no config.json with weights in it or in its folders",
@@ -144,30 +160,31 @@ pub fn check(dir: &Path, size: UNetSize) -> Result<FolderReport, WeightsError> {
 }
 
 /// What an engine would say of the folder, without its weights.
-fn served(dir: &Path, size: UNetSize) -> Result<String, String> {
-    let folder = ModelFolder::open(dir, size).map_err(|error| error.to_string())?;
-    engine::check(&folder).map_err(|error| error.to_string())
+fn served(dir: &Path, size: UNetSize) -> Served {
+    let reason = match ModelFolder::open(dir, size) {
+        Ok(folder) => match engine::check(&folder) {
+            Ok(name) => return Served::Model(name),
+            Err(error) => error.to_string(),
+        },
+        // Whole but for the size that was asked for is no part.
+        Err(error @ WeightsError::NoModel { .. })
+            if ModelFolder::open(dir, UNetSize::Largest).is_err() =>
+        {
+            return Served::Part(error.to_string());
+        }
+        Err(error) => error.to_string(),
+    };
+    Served::Broken(reason)
 }
 
-fn visit(
-    dir: &Path,
-    depth: usize,
-    size: UNetSize,
-    report: &mut FolderReport,
-) -> Result<(), WeightsError> {
-    let io = |source| WeightsError::Io {
-        path: dir.to_owned(),
-        source,
-    };
+fn visit(dir: &Path, depth: usize, report: &mut FolderReport) -> Result<(), WeightsError> {
     let mut found = loose::networks(dir);
     if dir.join("config.json").exists() {
-        found.extend(networks(dir, size));
+        found.extend(networks(dir));
     }
     let read = found.iter().flat_map(|network| &network.files);
     let read = read.map(|(path, _)| path.clone()).collect();
-    let (unread, texts) = loose::others(dir, &read).map_err(io)?;
-    report.unread.extend(unread);
-    report.texts.extend(texts);
+    list(dir, &read, report)?;
     report
         .parts
         .extend(part::parts(dir, has_published_vlm(dir, &found)));
@@ -175,12 +192,37 @@ fn visit(
     let listed = pipeline_index::parts_listed(dir);
     report.problems.extend(listed.missing);
     report.not_needed.extend(listed.not_needed);
-    if depth == 0 {
+    for folder in entries(dir)?.iter().filter(|path| path.is_dir()) {
+        match depth > 0 && !is_hidden(folder) {
+            true => visit(folder, depth - 1, report)?,
+            false => list_all(folder, report)?,
+        }
+    }
+    Ok(())
+}
+
+/// Lists the files in `dir` beside those `read` as weights.
+fn list(
+    dir: &Path,
+    read: &BTreeSet<PathBuf>,
+    report: &mut FolderReport,
+) -> Result<(), WeightsError> {
+    let (unread, files) = loose::others(dir, read)?;
+    report.unread.extend(unread);
+    report.files.extend(files);
+    Ok(())
+}
+
+/// Lists the files of a folder in which no network is looked for, and of all below it.
+fn list_all(dir: &Path, report: &mut FolderReport) -> Result<(), WeightsError> {
+    // A link may lead back to where it lies.
+    if dir.is_symlink() {
         return Ok(());
     }
-    subfolders(dir)?
-        .iter()
-        .try_for_each(|folder| visit(folder, depth - 1, size, report))
+    list(dir, &BTreeSet::new(), report)?;
+    let entries = entries(dir)?;
+    let mut folders = entries.iter().filter(|path| path.is_dir());
+    folders.try_for_each(|folder| list_all(folder, report))
 }
 
 /// Whether one of the networks `found` in `dir` is a published vision-language model, which is
@@ -192,7 +234,7 @@ fn has_published_vlm(dir: &Path, found: &[NetworkReport]) -> bool {
 }
 
 /// A report on each set of weights of the network in `folder`.
-fn networks(folder: &Path, size: UNetSize) -> Vec<NetworkReport> {
+fn networks(folder: &Path) -> Vec<NetworkReport> {
     let failed = |problem: String| {
         vec![NetworkReport {
             problem: Some(problem),
@@ -209,14 +251,36 @@ fn networks(folder: &Path, size: UNetSize) -> Vec<NetworkReport> {
     };
     match variants(folder, kind.stem()) {
         Err(error) => failed(error.to_string()),
+        Ok(sets) if !any_exists(&sets) && is_spare(folder, kind) => vec![NetworkReport {
+            network: Some(kind.name()),
+            spare: true,
+            ..NetworkReport::new(folder)
+        }],
         Ok(sets) => {
             let report = |files: &Vec<PathBuf>| {
-                let fit = |weights| kind.fit(folder, weights, size);
+                let fit = |weights| kind.fit(folder, weights);
                 NetworkReport::of_files(folder, kind.name(), files, fit)
             };
             sets.iter().map(report).collect()
         }
     }
+}
+
+fn any_exists(sets: &[Vec<PathBuf>]) -> bool {
+    sets.iter().flatten().any(|file| file.exists())
+}
+
+/// Whether nothing is lost where this network has no weights: it is not read, or it is a U-Net
+/// whose other size has them.
+fn is_spare(folder: &Path, kind: NetworkKind) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let other = match name.strip_suffix(LITE) {
+        Some(full) => full.to_owned(),
+        None => format!("{name}{LITE}"),
+    };
+    let other = variants(&folder.with_file_name(other), kind.stem());
+    let has_other = kind == NetworkKind::UNet && other.is_ok_and(|sets| any_exists(&sets));
+    has_other || pipeline_index::is_unread(folder)
 }
 
 #[cfg(test)]
@@ -259,6 +323,64 @@ mod tests {
         let problem = |i: usize| report.networks[i].problem.as_deref().unwrap();
         assert!(problem(0).contains("backbone.0.0.weight"), "{report:?}");
         assert!(problem(1).contains("blocks.0.weight"), "{report:?}");
+    }
+
+    #[test]
+    fn every_file_is_listed_whatever_its_name_and_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [
+            ".gitattributes",
+            ".cache/huggingface/download/a.lock",
+            "README.md",
+            "a/b/c/d/e/f/deep.safetensors",
+            "a/b/c/d/e/f/deep.json",
+            "a/images/sample.png",
+            "without_ending",
+        ];
+        for file in files {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, [0; 3]).unwrap();
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("a/b/c/d/e/.back")).unwrap();
+        let report = check(dir.path(), UNetSize::Largest).unwrap();
+        let listed = report.files.iter().chain(&report.unread);
+        let mut listed: Vec<&Path> = listed
+            .map(|file| file.path.strip_prefix(dir.path()).unwrap())
+            .collect();
+        listed.sort();
+        let mut files = files.map(Path::new);
+        files.sort();
+        assert_eq!(listed, files);
+    }
+
+    #[test]
+    fn weights_that_nothing_reads_may_be_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write(
+            "model_index.json",
+            r#"{"_class_name": "StableCascadePriorPipeline"}"#,
+        );
+        let clip = |part: &str, class: &str| {
+            let config = format!(r#"{{"architectures": ["{class}"]}}"#);
+            write(&format!("{part}/config.json"), &config);
+        };
+        clip("image_encoder", "CLIPVisionModelWithProjection");
+        let report = || check(dir.path(), UNetSize::Largest).unwrap();
+        assert!(report().is_sound(), "{:?}", report());
+        assert!(report().networks[0].spare);
+        // Damaged ones are told of in any case.
+        write("image_encoder/model.safetensors", "half a file");
+        assert!(!report().is_sound());
+        std::fs::remove_dir_all(dir.path().join("image_encoder")).unwrap();
+        clip("text_encoder", "CLIPTextModelWithProjection");
+        assert!(!report().is_sound(), "the prior's is read");
     }
 
     #[test]

@@ -58,6 +58,20 @@ pub(super) fn parts_listed(dir: &Path) -> PartsListed {
     listed
 }
 
+/// Whether `folder` is a part of the pipeline in whose folder it lies that is not read here.
+pub(super) fn is_unread(folder: &Path) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Pipeline {
+        _class_name: Option<String>,
+    }
+    let index = folder.parent().map(|dir| dir.join("model_index.json"));
+    let pipeline = index.and_then(|index| read_config::<Pipeline>(&index).ok());
+    let pipeline = pipeline.and_then(|pipeline| pipeline._class_name);
+    unread(pipeline.as_deref())
+        .iter()
+        .any(|part| folder.ends_with(part))
+}
+
 /// Parts of diffusers' Stable Cascade pipelines that are not read here: both diffusions are given
 /// what the prior's text encoder says, and no picture stands for a prompt.
 fn unread(pipeline: Option<&str>) -> &'static [&'static str] {

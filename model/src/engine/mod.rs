@@ -45,6 +45,27 @@ pub struct EngineConfig {
     pub offload: bool,
     /// Which of a published model's two sizes to take.
     pub unet_size: UNetSize,
+    /// What whoever starts the engine can lower.
+    pub memory_advice: MemoryAdvice,
+}
+
+/// What to try where memory is lacking: the end of the sentence that says so. Only who starts an
+/// engine knows by which settings it may be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryAdvice {
+    /// Where the weights have no room.
+    pub weights: &'static str,
+    /// Where memory runs out while loading, drawing or reading.
+    pub work: &'static str,
+}
+
+impl Default for MemoryAdvice {
+    fn default() -> Self {
+        Self {
+            weights: "a smaller model",
+            work: "a smaller model",
+        }
+    }
 }
 
 impl EngineConfig {
@@ -58,6 +79,7 @@ impl EngineConfig {
             max_batch: DEFAULT_MAX_BATCH,
             offload: false,
             unet_size: UNetSize::default(),
+            memory_advice: MemoryAdvice::default(),
         }
     }
 }
@@ -78,12 +100,15 @@ pub enum EngineError {
     /// The vision-language model cannot be loaded, or refuses its input.
     #[error(transparent)]
     Embedding(#[from] EmbeddingError),
-    /// The networks need more memory than there is.
-    #[error("{0}: try --dtype bf16, --lite, or another smaller model (the 0.5B LLaVA-OneVision)")]
-    TooLarge(#[from] TooLarge),
-    /// libtorch refused something.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+    /// The networks need more memory than there is; what to try.
+    #[error("{0}: try {1}")]
+    TooLarge(TooLarge, &'static str),
+    /// There is not enough memory; what to try.
+    #[error("{memory}: try {0}", memory = Refusal::Memory)]
+    Memory(&'static str),
+    /// libtorch refused something, in its own words.
+    #[error("libtorch refuses: {0}")]
+    Refused(String),
     /// Preferences were given to a model that has no preference attention.
     #[error("this model has no preference adapter, so it draws without profiles only")]
     NoAdapter,
@@ -101,6 +126,16 @@ pub enum EngineError {
     /// The engine's thread is gone.
     #[error("the engine has stopped")]
     Stopped,
+}
+
+impl EngineError {
+    /// What libtorch refused, with what to try where it is memory.
+    fn refused(refusal: Refusal, advice: MemoryAdvice) -> Self {
+        match refusal {
+            Refusal::Memory => Self::Memory(advice.work),
+            Refusal::Operation(reason) => Self::Refused(reason),
+        }
+    }
 }
 
 /// What a started engine says of its model.
@@ -164,6 +199,17 @@ pub enum Taste {
     Population,
     /// Of these embeddings by their weights, which are normalised; of none it is the base.
     Blend(Vec<(PreferenceEmbedding, f32)>),
+}
+
+impl Taste {
+    /// Whether there is nothing to follow.
+    fn is_nobodys(&self) -> bool {
+        match self {
+            Self::Base => true,
+            Self::Population => false,
+            Self::Blend(preferences) => preferences.is_empty(),
+        }
+    }
 }
 
 /// What happens to a job, in order; the last is `Done`, `Cancelled` or `Failed`.
@@ -328,7 +374,8 @@ pub fn check(folder: &ModelFolder) -> Result<String, EngineError> {
         let pipeline = Pipeline::load(&folder, &card, kind, device)?;
         LatentView::load(&folder, &pipeline, device)?;
         Ok(card.name)
-    })?
+    })
+    .map_err(|refusal| EngineError::refused(refusal, MemoryAdvice::default()))?
 }
 
 /// The name, limits and weights' hash of a model folder.

@@ -28,7 +28,7 @@ struct Weight {
 pub(super) struct Offload {
     device: Device,
     weights: Vec<Weight>,
-    resident: Option<Group>,
+    pub(super) resident: Option<Group>,
 }
 
 impl Offload {

@@ -1,5 +1,7 @@
 //! What a drawing looks like under way.
 
+use std::path::PathBuf;
+
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use tch::{Device, Kind, Tensor};
@@ -8,7 +10,7 @@ use crate::networks::conv_previewer::{ConvPreviewer, ConvPreviewerConfig};
 use crate::networks::previewer::Previewer;
 use crate::pipeline::{Drawing, Pipeline, PipelineError, View};
 use crate::training::tensor_to_pictures;
-use crate::weights::{Checkpoint, Component, ModelFolder, WeightsError};
+use crate::weights::{Checkpoint, Component, HubLayout, ModelFolder, WeightsError};
 
 /// Longest side of a preview of a large picture, in pixels; of a small one it is half the
 /// picture's.
@@ -34,7 +36,7 @@ impl LatentView {
         pipeline: &Pipeline,
         device: Device,
     ) -> Result<Self, PipelineError> {
-        let view = Self::of_folder(folder, device)?;
+        let (view, place) = Self::of_folder(folder, device)?;
         let given = pipeline.prior.config().in_channels;
         let taken = match &view {
             Self::Linear(network) => network.config().latent_channels,
@@ -46,34 +48,27 @@ impl LatentView {
             false => Err(PipelineError::Mismatch {
                 from: "the prior's latent",
                 given,
-                to: "the previewer",
+                to: format!("the previewer in {}", place.display()),
                 taken,
             }),
         }
     }
 
-    fn of_folder(folder: &ModelFolder, device: Device) -> Result<Self, WeightsError> {
-        let Some(hub) = folder.hub() else {
-            return Self::linear(folder, device);
-        };
+    /// What `folder` has, and where.
+    fn of_folder(folder: &ModelFolder, device: Device) -> Result<(Self, PathBuf), WeightsError> {
         let own = folder.component(Component::Previewer);
-        match hub.previewer() {
-            _ if own.join("config.json").exists() => Self::linear(folder, device),
-            Some(file) => {
-                let config = ConvPreviewerConfig::default();
-                let weights = Checkpoint::open_path(&file)?;
-                let (network, _) =
-                    weights.network(config, Kind::Float, device, ConvPreviewer::new)?;
-                Ok(Self::Convolutional(network))
-            }
-            None => Ok(Self::Channels),
+        if folder.hub().is_none() || own.join("config.json").exists() {
+            let network = Previewer::new;
+            let (network, _) = folder.load(Component::Previewer, Kind::Float, device, network)?;
+            return Ok((Self::Linear(network), own));
         }
-    }
-
-    fn linear(folder: &ModelFolder, device: Device) -> Result<Self, WeightsError> {
-        let network = Previewer::new;
-        let (network, _) = folder.load(Component::Previewer, Kind::Float, device, network)?;
-        Ok(Self::Linear(network))
+        let Some(file) = folder.hub().and_then(HubLayout::previewer) else {
+            return Ok((Self::Channels, own));
+        };
+        let params = folder.params(Checkpoint::open_path(&file)?, Kind::Float, device);
+        let network = params.network(ConvPreviewerConfig::default(), ConvPreviewer::new);
+        let network = network.map_err(|error| error.about(&file))?;
+        Ok((Self::Convolutional(network), file))
     }
 
     /// Latents `[B, c, h, w]` f32 to pictures `[B, 3, H, W]` in about [0, 1].
@@ -108,5 +103,66 @@ pub(super) fn preview(pipeline: &Pipeline, prior: &LatentView, drawing: &Drawing
         View::Prior(latent) => first(tensor_to_pictures(&tch::no_grad(|| prior.forward(latent)))),
         View::Decoder(latent) => smaller(&first(tch::no_grad(|| pipeline.decode(latent)))),
         View::Done(picture) => smaller(picture),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::weights::{Params, UNetSize, save};
+
+    /// Published models without weights, and a previewer of the original release with this many
+    /// hidden channels.
+    fn released(dir: &Path, c_hidden: i64) -> ModelFolder {
+        for unet in ["prior", "decoder"] {
+            std::fs::create_dir_all(dir.join(unet)).unwrap();
+            std::fs::write(dir.join(unet).join("config.json"), "{}").unwrap();
+        }
+        let params = Params::random(1, Kind::BFloat16, Device::Cpu);
+        let config = ConvPreviewerConfig {
+            c_hidden,
+            ..Default::default()
+        };
+        ConvPreviewer::new(&params, config).unwrap();
+        let taken = params.taken();
+        let tensors = taken.iter().map(|p| (p.name.as_str(), &p.tensor));
+        save(&dir.join("previewer.safetensors"), tensors).unwrap();
+        ModelFolder::open(dir, UNetSize::Largest).unwrap()
+    }
+
+    #[test]
+    fn the_official_previewer_is_checked_by_its_header_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = released(dir.path(), 512);
+        let shown = |folder: &ModelFolder| {
+            let (view, place) = LatentView::of_folder(folder, Device::Cpu).unwrap();
+            assert_eq!(place, dir.path().join("previewer.safetensors"));
+            let latent = Tensor::ones([1, 16, 2, 2], (Kind::Float, Device::Cpu));
+            let picture = tch::no_grad(|| view.forward(&latent));
+            assert_eq!(picture.size(), [1, 3, 16, 16]);
+            picture.abs().max().double_value(&[])
+        };
+        assert!(shown(&folder) > 0.0);
+        // Without numbers, as no weights were read.
+        assert_eq!(shown(&folder.headers_only()), 0.0);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_official_previewer_names_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = released(dir.path(), 8);
+        let file = dir.path().join("previewer.safetensors");
+        let names_file = |folder: &ModelFolder| {
+            let error = LatentView::of_folder(folder, Device::Cpu).map(drop);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(&file.display().to_string()), "{error}");
+        };
+        for folder in [folder.headers_only(), folder] {
+            names_file(&folder);
+        }
+        std::fs::write(&file, "half a file").unwrap();
+        names_file(&ModelFolder::open(dir.path(), UNetSize::Largest).unwrap());
     }
 }

@@ -9,7 +9,8 @@ use tch::{Device, Kind, Tensor};
 use super::offload::{Group, Offload};
 use super::preview::{LatentView, preview};
 use super::{
-    Command, EngineConfig, EngineError, GenerateEvent, GenerateJob, ModelInfo, OnEvent, Taste,
+    Command, EngineConfig, EngineError, GenerateEvent, GenerateJob, MemoryAdvice, ModelInfo,
+    OnEvent, Taste,
 };
 use crate::device::dtype_word;
 use crate::memory::check_room;
@@ -72,6 +73,7 @@ pub(super) struct Worker {
     no_text: Rc<TextCondition>,
     decoder_steps: u32,
     max_batch: usize,
+    memory_advice: MemoryAdvice,
     active: VecDeque<Active>,
     /// Where weights wait that are not on the device all the time.
     offload: Option<Offload>,
@@ -86,10 +88,12 @@ impl Worker {
             true => Device::Cpu,
             false => device,
         };
-        check_room(folder.parameters()?, kind, weights)?;
+        let advice = config.memory_advice;
+        check_room(folder.parameters()?, kind, weights)
+            .map_err(|lack| EngineError::TooLarge(lack, advice.weights))?;
         let card = folder.card()?;
         let load = || Self::load_networks(config, &folder, &card, kind, (device, weights));
-        let worker = refusing(load)?;
+        let worker = refusing(advice, load)?;
         let tokens = worker.prompt_reader().max_tokens();
         let info = super::describe(&folder, card, tokens, device_words(device, kind))?;
         Ok((worker, info))
@@ -121,6 +125,7 @@ impl Worker {
             no_text,
             decoder_steps: card.decoder_steps,
             max_batch: config.max_batch.max(1),
+            memory_advice: config.memory_advice,
             active: VecDeque::new(),
             offload,
         })
@@ -157,20 +162,22 @@ impl Worker {
             self.drop_cancelled();
             self.fill_batch();
             if let Err(refusal) = refusal::catch(|| self.step()) {
-                self.fail(&refusal.to_string());
+                let error = EngineError::refused(refusal, self.memory_advice);
+                self.fail(&error.to_string());
             }
         }
     }
 
     fn take(&mut self, command: Command) {
+        let advice = self.memory_advice;
         match command {
             Command::Embed(pairs, on_done) => {
-                on_done(refusing(|| {
+                on_done(refusing(advice, || {
                     self.bring(Group::Read);
                     Ok(self.embedder.embed(&pairs)?)
                 }));
             }
-            Command::Generate(job, mut on_event) => match refusing(|| self.prepare(&job)) {
+            Command::Generate(job, mut on_event) => match refusing(advice, || self.prepare(&job)) {
                 Err(error) => on_event(GenerateEvent::Failed(error.to_string())),
                 Ok((text, preference)) => self.active.push_back(Active {
                     waiting: (0..job.seeds.len()).collect(),
@@ -190,16 +197,18 @@ impl Worker {
     ) -> Result<(TextCondition, Option<Tensor>), EngineError> {
         self.bring(Group::Draw(Stage::Text));
         let text = self.pipeline.encode_texts(&[&job.prompt])?;
-        // Preference attention is the prior's, which is run next in any case.
+        if job.strength == 0.0 || job.taste.is_nobodys() {
+            return Ok((text, None));
+        }
+        // Preference attention is the prior's and waits with it. Without a taste, the next prompt
+        // is read before the prior is brought.
         self.bring(Group::Draw(Stage::Prior));
-        let blended = match &job.taste {
-            _ if job.strength == 0.0 => None,
+        let preference = match &job.taste {
             Taste::Base => None,
             Taste::Population => Some(self.adapter()?.population()),
-            Taste::Blend(preferences) if preferences.is_empty() => None,
             Taste::Blend(preferences) => self.blended(preferences)?,
         };
-        Ok((text, blended))
+        Ok((text, preference))
     }
 
     fn adapter(&self) -> Result<&PreferenceAttention, EngineError> {
@@ -317,8 +326,11 @@ impl Worker {
 }
 
 /// What libtorch refuses in `work` is an error like any other.
-fn refusing<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
-    refusal::catch(work)?
+fn refusing<T>(
+    advice: MemoryAdvice,
+    work: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    refusal::catch(work).map_err(|refusal| EngineError::refused(refusal, advice))?
 }
 
 fn device_words(device: Device, kind: Kind) -> String {
@@ -326,5 +338,51 @@ fn device_words(device: Device, kind: Kind) -> String {
     match device {
         Device::Cuda(n) => format!("cuda:{n}, {dtype}"),
         _ => format!("cpu, {dtype}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{DeviceChoice, DtypeChoice};
+    use crate::engine::CancelToken;
+    use crate::weights::mini;
+
+    #[test]
+    fn the_prior_is_brought_for_a_taste_only() {
+        let dir = tempfile::tempdir().unwrap();
+        mini::write_random(dir.path(), 5).unwrap();
+        let config = EngineConfig {
+            device: DeviceChoice::Cpu,
+            dtype: DtypeChoice::F32,
+            offload: true,
+            ..EngineConfig::new(dir.path())
+        };
+        let (mut worker, _) = Worker::load(&config).unwrap();
+        let mut there_after = |taste, strength| {
+            let job = GenerateJob {
+                prompt: "a red apple".into(),
+                seeds: vec![1],
+                steps: 2,
+                guidance: 4.0,
+                taste,
+                strength,
+                tells_steps: false,
+                cancel: CancelToken::default(),
+            };
+            let (_, preference) = worker.prepare(&job).unwrap();
+            let resident = worker.offload.as_ref().and_then(|offload| offload.resident);
+            (resident, preference.is_some())
+        };
+        let (text, prior) = (Group::Draw(Stage::Text), Group::Draw(Stage::Prior));
+        for (taste, strength) in [
+            (Taste::Base, 1.0),
+            (Taste::Blend(Vec::new()), 1.0),
+            (Taste::Population, 0.0),
+        ] {
+            let said = format!("{taste:?} at {strength}");
+            assert_eq!(there_after(taste, strength), (Some(text), false), "{said}");
+        }
+        assert_eq!(there_after(Taste::Population, 1.0), (Some(prior), true));
     }
 }

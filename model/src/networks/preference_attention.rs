@@ -9,6 +9,7 @@
 use tch::{Kind, Tensor};
 
 use super::attention::{Mask, attend, split_heads};
+use super::config::config_error;
 use super::layers::{Linear, plain_layer_norm};
 use crate::weights::{Init, Params, WeightsError};
 
@@ -21,6 +22,25 @@ pub struct PreferenceAttentionConfig {
     pub embedding_layers: i64,
     /// Size of a preference token.
     pub token_dim: i64,
+    /// The published model that it was trained for, full or lite; the mini's says none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_for: Option<String>,
+}
+
+impl PreferenceAttentionConfig {
+    /// Checks that it was trained for the model of this name, as far as it says.
+    ///
+    /// # Errors
+    /// It was trained for another one.
+    pub(crate) fn check_model(&self, name: &str) -> Result<(), WeightsError> {
+        match &self.trained_for {
+            Some(other) if other != name => Err(config_error(format!(
+                "`trained_for`: this preference attention was trained for {other}, and the model \
+                 is {name}: take that model, or train one for this"
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 struct BlockProjections {

@@ -22,7 +22,7 @@ use crate::data::tokenizer::Tokenizer;
 use crate::diffusion::{DdpmWuerstchenScheduler, read_scheduler_config};
 use crate::networks::clip::{ClipTextConfig, ClipTextModelWithProjection};
 use crate::networks::paella_vq::{PaellaVq, PaellaVqConfig};
-use crate::networks::preference_attention::PreferenceAttention;
+use crate::networks::preference_attention::{PreferenceAttention, PreferenceAttentionConfig};
 use crate::networks::stable_cascade_unet::{
     StableCascadeInput, StableCascadeUNet, StableCascadeUNetConfig,
 };
@@ -125,7 +125,7 @@ pub enum PipelineError {
         /// Channels that it gives.
         given: i64,
         /// The network that takes.
-        to: &'static str,
+        to: String,
         /// Channels that it takes.
         taken: i64,
     },
@@ -158,6 +158,42 @@ impl Pipeline {
         device: Device,
         weights: Device,
     ) -> Result<(Self, Vec<(Stage, Params)>), PipelineError> {
+        let (mut pipeline, mut stages) =
+            Self::load_base_apart(folder, card, kind, device, weights)?;
+        let component = Component::PreferenceAdapter;
+        if folder.component(component).exists() {
+            let blocks = pipeline.prior.attention_blocks();
+            let build = |params: &_, config: PreferenceAttentionConfig| {
+                config.check_model(&card.name)?;
+                PreferenceAttention::new(params, config, blocks)
+            };
+            let (adapter, params) = folder.load(component, kind, weights, build)?;
+            stages.push((Stage::Prior, params));
+            pipeline.adapter = Some(adapter);
+        }
+        Ok((pipeline, stages))
+    }
+
+    /// As [`Self::load`] without preference attention, whether or not the folder has one.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_base(
+        folder: &ModelFolder,
+        card: &ModelCard,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self, PipelineError> {
+        Ok(Self::load_base_apart(folder, card, kind, device, device)?.0)
+    }
+
+    fn load_base_apart(
+        folder: &ModelFolder,
+        card: &ModelCard,
+        kind: Kind,
+        device: Device,
+        weights: Device,
+    ) -> Result<(Self, Vec<(Stage, Params)>), PipelineError> {
         let text = ClipTextModelWithProjection::new;
         let (text_encoder, text_params) =
             folder.load(Component::TextEncoder, kind, weights, text)?;
@@ -165,22 +201,12 @@ impl Pipeline {
         let (prior, prior_params) = folder.load(Component::Prior, kind, weights, unet)?;
         let (decoder, decoder_params) = folder.load(Component::Decoder, kind, weights, unet)?;
         let (vqgan, vqgan_params) = folder.load(Component::Vqgan, kind, weights, PaellaVq::new)?;
-        let mut stages = vec![
+        let stages = vec![
             (Stage::Text, text_params),
             (Stage::Prior, prior_params),
             (Stage::Decoder, decoder_params),
             (Stage::Decoder, vqgan_params),
         ];
-        let adapter = if folder.component(Component::PreferenceAdapter).exists() {
-            let blocks = prior.attention_blocks();
-            let build = |p: &_, c: _| PreferenceAttention::new(p, c, blocks);
-            let component = Component::PreferenceAdapter;
-            let (adapter, params) = folder.load(component, kind, weights, build)?;
-            stages.push((Stage::Prior, params));
-            Some(adapter)
-        } else {
-            None
-        };
         check_channels(
             text_encoder.config(),
             prior.config(),
@@ -196,7 +222,7 @@ impl Pipeline {
             tokenizer: open_tokenizer(folder)?,
             text_encoder,
             prior,
-            adapter,
+            adapter: None,
             decoder,
             vqgan,
             prior_scheduler: scheduler(Component::Prior)?,
@@ -367,7 +393,7 @@ fn check_channels(
             return Err(PipelineError::Mismatch {
                 from,
                 given,
-                to,
+                to: to.to_owned(),
                 taken,
             });
         }

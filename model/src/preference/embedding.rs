@@ -162,15 +162,25 @@ impl GenerationConfig {
             return Ok(Self::default());
         }
         let config: Self = read_config(&path)?;
-        let changing = config.others.iter().find(|(f, v)| changes_greedy(f, v));
-        match changing {
-            None => Ok(config),
-            Some((field, value)) => Err(WeightsError::Config {
-                path: path.clone(),
-                reason: format!(
+        config
+            .check()
+            .map_err(|reason| WeightsError::Config { path, reason })?;
+        Ok(config)
+    }
+
+    /// Says in words what is not built.
+    fn check(&self) -> Result<(), String> {
+        match self.repetition_penalty {
+            // Tokens are divided by it.
+            Some(penalty) if penalty <= 0.0 => Err(format!(
+                "`repetition_penalty` is {penalty} where a number above zero is needed"
+            )),
+            _ => match self.others.iter().find(|(f, v)| changes_greedy(f, v)) {
+                None => Ok(()),
+                Some((field, value)) => Err(format!(
                     "`{field}` is {value}, which changes what is generated and is not supported"
-                ),
-            }),
+                )),
+            },
         }
     }
 }
@@ -185,16 +195,21 @@ fn changes_greedy(field: &str, value: &Value) -> bool {
         "num_beams" | "encoder_repetition_penalty" => !is(1.0),
         "min_length" | "min_new_tokens" => !is(0.0),
         "no_repeat_ngram_size" | "encoder_no_repeat_ngram_size" => !is(0.0),
+        "penalty_alpha" => !is(0.0),
+        "token_healing" => value.as_bool() != Some(false),
         "bad_words_ids"
         | "begin_suppress_tokens"
         | "constraints"
+        | "dola_layers"
         | "exponential_decay_length_penalty"
         | "force_words_ids"
         | "forced_bos_token_id"
         | "forced_eos_token_id"
         | "guidance_scale"
         | "sequence_bias"
-        | "suppress_tokens" => true,
+        | "stop_strings"
+        | "suppress_tokens"
+        | "watermarking_config" => true,
         _ => false,
     }
 }
@@ -462,11 +477,28 @@ mod tests {
         let sampled = r#"{"do_sample": true, "temperature": 0.7, "top_k": 20, "num_beams": 1,
             "repetition_penalty": 1.05, "eos_token_id": 3, "suppress_tokens": null}"#;
         assert_eq!(open(sampled).unwrap().repetition_penalty, Some(1.05));
-        for field in ["num_beams", "no_repeat_ngram_size", "min_new_tokens"] {
-            let reason = open(&format!(r#"{{"{field}": 4}}"#)).map(drop).unwrap_err();
+        let neutral = r#"{"penalty_alpha": 0, "stop_strings": null, "watermarking_config": null,
+            "dola_layers": null, "token_healing": false}"#;
+        assert!(open(neutral).is_ok());
+        for (field, value) in [
+            ("num_beams", "4"),
+            ("no_repeat_ngram_size", "4"),
+            ("min_new_tokens", "4"),
+            ("stop_strings", r#"["."]"#),
+            ("stop_strings", r#"".""#),
+            ("penalty_alpha", "0.6"),
+            ("watermarking_config", r#"{"bias": 2.5}"#),
+            ("dola_layers", r#""high""#),
+            ("dola_layers", "[2, 4]"),
+            ("token_healing", "true"),
+            ("repetition_penalty", "0"),
+            ("repetition_penalty", "-1.1"),
+        ] {
+            let reason = open(&format!(r#"{{"{field}": {value}}}"#)).map(drop);
+            let reason = reason.unwrap_err();
             assert!(
                 reason.contains(field) && reason.contains("generation_config.json"),
-                "{reason}"
+                "{field} {value}: {reason}"
             );
         }
     }

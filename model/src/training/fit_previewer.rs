@@ -7,9 +7,11 @@ use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 use super::{TrainError, export, pictures_to_tensor};
+use crate::memory::{TooLarge, check_room};
 use crate::networks::previewer::{Previewer, PreviewerConfig};
-use crate::pipeline::{DrawingRequest, Pipeline, draw};
-use crate::weights::{Component, ModelFolder};
+use crate::pipeline::{DrawingRequest, Pipeline, PipelineError, draw};
+use crate::refusal::{self, Refusal};
+use crate::weights::{Component, ModelFolder, WeightsError};
 
 /// Pixels along one side of what a position of the latent becomes: 192 for the official 24.
 const PATCH: i64 = 8;
@@ -45,21 +47,73 @@ pub struct PreviewerFit {
     pub unexplained: f64,
 }
 
+/// Why no previews could be fitted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// The weights need more memory than there is.
+    #[error("{0}: try --dtype bf16, or --lite where the folder has both sizes")]
+    TooLarge(#[from] TooLarge),
+    /// There is not enough memory.
+    #[error(
+        "{memory}: try --dtype bf16, --lite where the folder has both sizes, or --device cpu",
+        memory = Refusal::Memory
+    )]
+    Memory,
+    /// libtorch refuses an operation, in its own words.
+    #[error("libtorch refuses: {0}")]
+    Refused(String),
+    /// A network is missing or damaged.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The map cannot be written.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
+impl From<WeightsError> for FitError {
+    fn from(error: WeightsError) -> Self {
+        Self::Pipeline(error.into())
+    }
+}
+
+impl From<Refusal> for FitError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Memory => Self::Memory,
+            Refusal::Operation(reason) => Self::Refused(reason),
+        }
+    }
+}
+
 /// Draws `count` pictures of these prompts, one after the other and from the beginning again, fits
 /// a map from the prior's latents to them, and writes it into the folder. Progress goes to
 /// standard error.
 ///
 /// # Errors
-/// When a network is missing, or a file cannot be written.
+/// When a network is missing or has no room, libtorch refuses something, or a file cannot be
+/// written.
 pub fn fit_previewer(
     folder: &ModelFolder,
     prompts: &[String],
     count: usize,
     kind: Kind,
     device: Device,
-) -> Result<PreviewerFit, TrainError> {
+) -> Result<PreviewerFit, FitError> {
+    let parameters = folder.parameters_of_all(&Component::DRAWING)?;
+    check_room(parameters, kind, device)?;
+    refusal::catch_torch(|| fit(folder, prompts, count, kind, device))?
+}
+
+fn fit(
+    folder: &ModelFolder,
+    prompts: &[String],
+    count: usize,
+    kind: Kind,
+    device: Device,
+) -> Result<PreviewerFit, FitError> {
     let card = folder.card()?;
-    let pipeline = Pipeline::load(folder, &card, kind, device)?;
+    let pipeline = Pipeline::load_base(folder, &card, kind, device)?;
     let config = PreviewerConfig {
         latent_channels: pipeline.prior.config().in_channels,
         patch_size: PATCH,
@@ -70,7 +124,7 @@ pub fn fit_previewer(
     let (mut latents, mut shown) = (Vec::new(), Vec::new());
     for block in asked.chunks(BLOCK) {
         let request = |&(seed, prompt): &(u64, &String)| {
-            Ok::<_, TrainError>(DrawingRequest {
+            Ok::<_, PipelineError>(DrawingRequest {
                 text: Rc::new(pipeline.encode_texts(&[prompt])?),
                 no_text: no_text.clone(),
                 preference: None,

@@ -24,7 +24,7 @@ mod trainer;
 mod vlm;
 mod whitening;
 
-pub use fit_previewer::{PREVIEW_PROMPTS, PreviewerFit, fit_previewer};
+pub use fit_previewer::{FitError, PREVIEW_PROMPTS, PreviewerFit, fit_previewer};
 pub use identity::{Identity, Settings};
 pub use optimizer::{Optimizer, OptimizerOptions};
 pub use pictures::{

@@ -16,9 +16,12 @@ use super::preference_people::{EmbeddedPerson, read_choices};
 use super::preference_pool::{PicturePool, PoolSize};
 use super::{Budget, Outcome, TrainError, TrainOptions, export, train};
 use crate::data::split::Split;
+use crate::memory::check_room;
 use crate::networks::preference_attention::{PreferenceAttention, PreferenceAttentionConfig};
 use crate::pipeline::Pipeline;
 use crate::preference::embedding::PreferenceEmbedder;
+use crate::refusal;
+use crate::shim;
 use crate::weights::{Component, ModelCard, ModelFolder, Params};
 
 /// Pictures of each prompt.
@@ -88,26 +91,39 @@ impl PublishedTraining {
     }
 
     /// Draws pictures, lets people choose, reads their choices, and trains, each continued where
-    /// it was stopped.
+    /// it was stopped. What draws and what reads are in memory one after the other.
     ///
     /// # Errors
-    /// When a network is missing, a file cannot be written, or training diverges.
+    /// When a network is missing or has no room, a file cannot be written, libtorch refuses
+    /// something, or training diverges.
     pub fn run(&self) -> Result<Outcome, TrainError> {
+        refusal::catch_torch(|| self.run_here())?
+    }
+
+    fn run_here(&self) -> Result<Outcome, TrainError> {
         tch::manual_seed(self.seed as i64);
+        if let Some(hub) = self.model.hub() {
+            // Before anything is drawn that nobody could read.
+            hub.vlm()?;
+        }
+        let drawing = self.model.parameters_of_all(&Component::DRAWING)?;
+        let reading = self.model.parameters_of(Component::Vlm)?;
+        check_room(drawing.max(reading), self.kind, self.device)?;
         let card = self.model.card()?;
-        let mut pipeline = Pipeline::load(&self.model, &card, self.kind, self.device)?;
-        let Some(pool) = self.pool(&pipeline, &card)? else {
+        let Some(pool) = self.pool(&card)? else {
             return Ok(Outcome::Stopped);
         };
         let Some([people, held_out]) = self.people(&pool)? else {
             return Ok(Outcome::Stopped);
         };
+        let mut pipeline = self.pipeline(&card)?;
         let hidden = people[0].hidden.size();
         let config = PreferenceAttentionConfig {
             embedding_layers: hidden[0],
             embedding_dim: hidden[1],
             // As wide as the prior's other conditions.
             token_dim: pipeline.prior.config().conditioning_dim,
+            trained_for: Some(card.name.clone()),
         };
         let params = Params::random(self.seed, self.kind, self.device);
         let blocks = pipeline.prior.attention_blocks();
@@ -140,12 +156,21 @@ impl PublishedTraining {
         Ok(Outcome::Finished)
     }
 
+    /// What draws, without the adapter of an earlier training.
+    fn pipeline(&self, card: &ModelCard) -> Result<Pipeline, TrainError> {
+        // What was there before is in pieces of other sizes.
+        shim::empty_cache();
+        Ok(Pipeline::load_base(
+            &self.model,
+            card,
+            self.kind,
+            self.device,
+        )?)
+    }
+
     /// The pictures to choose between; `None` when the run was stopped meanwhile.
-    fn pool(
-        &self,
-        pipeline: &Pipeline,
-        card: &ModelCard,
-    ) -> Result<Option<PicturePool>, TrainError> {
+    fn pool(&self, card: &ModelCard) -> Result<Option<PicturePool>, TrainError> {
+        let pipeline = self.pipeline(card)?;
         let size = PoolSize {
             prompts: self.prompts.len(),
             seeds: PICTURES,
@@ -155,7 +180,7 @@ impl PublishedTraining {
         };
         let weights = self.model.drawing_hash()?;
         PicturePool::draw(
-            (pipeline, weights.as_str()),
+            (&pipeline, weights.as_str()),
             self.prompts.clone(),
             size,
             &self.work.join("drawn"),
@@ -163,9 +188,9 @@ impl PublishedTraining {
         )
     }
 
-    /// People to train on and to measure on; `None` when the run was stopped meanwhile. The
-    /// vision-language model is in memory no longer than it reads.
+    /// People to train on and to measure on; `None` when the run was stopped meanwhile.
     fn people(&self, pool: &PicturePool) -> Result<Option<[Vec<EmbeddedPerson>; 2]>, TrainError> {
+        shim::empty_cache();
         let embedder = PreferenceEmbedder::load(&self.model, self.kind, self.device)?;
         let weights = self.model.hash_of(|c| c == Component::Vlm)?;
         let read = |split, count, name: &str| {

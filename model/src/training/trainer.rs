@@ -12,6 +12,7 @@ use tch::{Kind, Tensor};
 use super::optimizer::copy_from;
 use super::{Identity, Optimizer, OptimizerOptions};
 use crate::diffusion::Noise;
+use crate::memory::TooLarge;
 use crate::refusal::Refusal;
 use crate::weights::{Checkpoint, Parameter, WeightsError};
 
@@ -56,15 +57,33 @@ pub enum TrainError {
         /// In what it is another one.
         differences: String,
     },
-    /// libtorch refuses something, such as more memory than there is.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+    /// The weights need more memory than there is.
+    #[error("{0}: try --dtype bf16, or --lite where the folder has both sizes")]
+    TooLarge(#[from] TooLarge),
+    /// There is not enough memory.
+    #[error(
+        "{memory}: try a smaller --batch, --dtype bf16 or --device cpu",
+        memory = Refusal::Memory
+    )]
+    Memory,
+    /// libtorch refuses an operation, in its own words.
+    #[error("libtorch refuses: {0}")]
+    Refused(String),
     /// The loss was not a number many times in a row.
     #[error("the gradients were not finite at {0} steps in a row: lower --lr")]
     Diverged(u32),
     /// Something this stage needs is not there yet.
     #[error("{0}")]
     Missing(String),
+}
+
+impl From<Refusal> for TrainError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Memory => Self::Memory,
+            Refusal::Operation(reason) => Self::Refused(reason),
+        }
+    }
 }
 
 impl TrainError {

@@ -126,12 +126,21 @@ impl ModelFolder {
     /// models' repositories, of whose U-Nets those of `size` are taken.
     ///
     /// # Errors
-    /// A repository is missing, or there are several of a kind.
+    /// A repository is missing, or there are several of a kind, or a size is asked for of a folder
+    /// of this program's own, which has one.
     pub fn open(path: impl Into<PathBuf>, size: UNetSize) -> Result<Self, WeightsError> {
         let own = Self::new(path);
-        let hub = match Self::is_own(&own.path) {
-            true => None,
-            false => Some(HubLayout::find(&own.path, size)?),
+        let hub = match (Self::is_own(&own.path), size) {
+            (true, UNetSize::Largest) => None,
+            (true, UNetSize::Lite) => {
+                return Err(WeightsError::Layout {
+                    folder: own.path,
+                    reason: "it has a model.json, so it is a model of Predilect's own, which has \
+                             one size: leave --lite (PREDILECT_LITE) out"
+                        .into(),
+                });
+            }
+            (false, size) => Some(HubLayout::find(&own.path, size)?),
         };
         Ok(Self { hub, ..own })
     }
@@ -161,8 +170,8 @@ impl ModelFolder {
         self.hub.as_ref()
     }
 
-    /// The folder of one network. What the published models lack, such as a preference adapter,
-    /// is at the same place in both kinds.
+    /// The folder of one network. What the published models lack is at the same place in both
+    /// kinds; the preference adapter of a lite prior is beside the full one's.
     pub fn component(&self, component: Component) -> PathBuf {
         let published = self.hub.as_ref().and_then(|hub| hub.component(component));
         published.unwrap_or_else(|| self.path.join(component.folder()))
@@ -237,6 +246,14 @@ impl ModelFolder {
         self.components().map(|c| self.parameters_of(c)).sum()
     }
 
+    /// How many numbers these networks have together, from the files' headers.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged.
+    pub fn parameters_of_all(&self, components: &[Component]) -> Result<u64, WeightsError> {
+        components.iter().map(|&c| self.parameters_of(c)).sum()
+    }
+
     /// How many numbers a network has, from the files' headers.
     ///
     /// # Errors
@@ -247,12 +264,14 @@ impl ModelFolder {
     }
 
     /// SHA-256 (hexadecimal) over the weights of what draws and reads taste: a profile or a picture
-    /// bears it, and means something to this model alone.
+    /// bears it, and means something to this model alone. Whatever shows or judges pictures leaves
+    /// it as it is.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn hash(&self) -> Result<String, WeightsError> {
-        self.hash_of(|c| !matches!(c, Component::Judge | Component::ImageEncoder))
+        let tastes = [Component::Vlm, Component::PreferenceAdapter];
+        self.hash_of(|c| Component::DRAWING.contains(&c) || tastes.contains(&c))
     }
 
     /// The same over the weights that draw a picture for nobody's taste: what they drew stays what
@@ -294,6 +313,14 @@ impl ModelFolder {
             .collect())
     }
 
+    /// Parameters of these files, or what their headers say of them.
+    pub(crate) fn params(&self, files: Checkpoint, kind: Kind, device: Device) -> Params {
+        match self.headers_only {
+            true => Params::headers(files),
+            false => Params::load(files, kind, device),
+        }
+    }
+
     /// A network from its configuration and weights, all of which it must use.
     ///
     /// # Errors
@@ -311,10 +338,7 @@ impl ModelFolder {
         let config = self.config(component)?;
         let dir = self.component(component);
         let files = Checkpoint::open_in(&dir, component.stem(), kind)?;
-        let params = match self.headers_only {
-            true => Params::headers(files),
-            false => Params::load(files, kind, device),
-        };
+        let params = self.params(files, kind, device);
         let network = params.network(config, build);
         let network = network.map_err(|error| error.about(&dir))?;
         Ok((network, params))
@@ -348,5 +372,56 @@ impl std::io::Write for Writer<'_> {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::mini;
+
+    /// Changes the last number of a network's weights.
+    fn change(folder: &ModelFolder, component: Component) {
+        let file = folder.weights_file(component);
+        let mut bytes = std::fs::read(&file).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(file, bytes).unwrap();
+    }
+
+    #[test]
+    fn a_profile_bears_the_hash_of_what_draws_and_reads_and_of_nothing_that_shows() {
+        let dir = tempfile::tempdir().unwrap();
+        mini::write_random(dir.path(), 1).unwrap();
+        let folder = ModelFolder::new(dir.path());
+        let hashes = || (folder.hash().unwrap(), folder.drawing_hash().unwrap());
+        let (whole, drawing) = hashes();
+        change(&folder, Component::Previewer);
+        assert_eq!(
+            hashes(),
+            (whole.clone(), drawing.clone()),
+            "another previewer"
+        );
+        for component in [Component::Vlm, Component::PreferenceAdapter] {
+            change(&folder, component);
+            assert_ne!(folder.hash().unwrap(), whole, "{component:?}");
+            assert_eq!(folder.drawing_hash().unwrap(), drawing, "{component:?}");
+            change(&folder, component);
+        }
+        assert_eq!(folder.hash().unwrap(), whole);
+        for component in Component::DRAWING {
+            change(&folder, component);
+            let (other, other_drawing) = hashes();
+            assert!(other != whole && other_drawing != drawing, "{component:?}");
+            change(&folder, component);
+        }
+    }
+
+    #[test]
+    fn a_model_of_this_programs_own_has_one_size() {
+        let dir = tempfile::tempdir().unwrap();
+        mini::write_random(dir.path(), 1).unwrap();
+        assert!(ModelFolder::open(dir.path(), UNetSize::Largest).is_ok());
+        let error = ModelFolder::open(dir.path(), UNetSize::Lite).unwrap_err();
+        assert!(error.to_string().contains("leave --lite"), "{error}");
     }
 }

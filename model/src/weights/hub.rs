@@ -157,6 +157,9 @@ impl HubLayout {
             Component::Vqgan => self.decoder.part("vqgan"),
             Component::TextEncoder => self.prior.part("text_encoder"),
             Component::Vlm => return self.vlm.clone(),
+            Component::PreferenceAdapter if self.is_lite() => {
+                self.root.join(format!("{}{LITE}", component.folder()))
+            }
             _ => return None,
         })
     }
@@ -203,6 +206,20 @@ impl HubLayout {
         })
     }
 
+    /// Whether the prior is the lite one.
+    fn is_lite(&self) -> bool {
+        let lite = format!("{}prior{LITE}", self.prior.prefix);
+        self.prior.unet.ends_with(lite)
+    }
+
+    /// The name of the models together.
+    pub fn name(&self) -> &'static str {
+        match self.is_lite() {
+            true => "stable-cascade-lite",
+            false => "stable-cascade",
+        }
+    }
+
     /// The official settings, and the sizes that the configurations give a square picture.
     ///
     /// # Errors
@@ -210,15 +227,8 @@ impl HubLayout {
     pub(super) fn card(&self) -> Result<ModelCard, WeightsError> {
         let latents = self.scale()?.latents(PICTURE_SIDE, PICTURE_SIDE);
         let stage_a: PaellaVqConfig = read_config(&self.decoder.part("vqgan").join("config.json"))?;
-        let lite = self
-            .prior
-            .unet
-            .ends_with(format!("{}prior{LITE}", self.prior.prefix));
         Ok(ModelCard {
-            name: match lite {
-                true => "stable-cascade-lite".into(),
-                false => "stable-cascade".into(),
-            },
+            name: self.name().into(),
             sizes: SquareSizes {
                 picture: latents.decoder[0] * stage_a.pixels_per_position(),
                 prior: latents.prior[0],
@@ -270,26 +280,42 @@ fn is_vlm(dir: &Path) -> bool {
 }
 
 fn not_one(root: &Path, what: &str, sign: &str, found: Vec<PathBuf>) -> WeightsError {
-    let reason = match found.as_slice() {
-        [] => format!(
+    let folder = root.to_owned();
+    if found.is_empty() {
+        let reason = format!(
             "there is neither a model.json nor a {what} in it: a folder with {sign}, as the hub's \
              repositories have it"
-        ),
-        several => {
-            let list: Vec<String> = several
-                .iter()
-                .map(|dir| dir.display().to_string())
-                .collect();
-            format!(
-                "it has several of {what}, and one is needed: {}",
-                list.join(", ")
-            )
-        }
-    };
-    WeightsError::Layout {
-        folder: root.into(),
-        reason,
+        );
+        return WeightsError::NoModel { folder, reason };
     }
+    let list: Vec<String> = found.iter().map(|dir| dir.display().to_string()).collect();
+    let list = list.join(", ");
+    let reason = format!("it has several of {what}, and one is needed: {list}");
+    WeightsError::Layout { folder, reason }
+}
+
+/// Whether anything in a folder, or as deep below as repositories and their networks are, was
+/// written by diffusers or transformers: their configurations name a class, and this program's own
+/// name none. So a folder of the published models is told from a mini that is under way, however
+/// much either lacks. What cannot be read is of nobody.
+pub fn holds_published(root: &Path) -> bool {
+    fn any(dir: &Path, depth: usize) -> bool {
+        let folders = || super::subfolders(dir).unwrap_or_default();
+        is_references(dir) || depth > 0 && folders().iter().any(|folder| any(folder, depth - 1))
+    }
+    any(root, REPOSITORY_DEPTH + 1)
+}
+
+/// Whether a folder is a pipeline's or a network's as a reference library saves it.
+fn is_references(dir: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Class {
+        _class_name: Option<String>,
+        architectures: Option<Vec<String>>,
+    }
+    let config = read_config::<Class>(&dir.join("config.json"));
+    let named = config.is_ok_and(|c| c._class_name.is_some() || c.architectures.is_some());
+    named || dir.join("model_index.json").exists()
 }
 
 #[cfg(test)]
@@ -363,6 +389,39 @@ mod tests {
 
         write(root, "another/config.json", vlm);
         missing("several");
+    }
+
+    #[test]
+    fn each_size_has_an_adapter_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        for unet in ["a/prior", "a/prior_lite", "b/decoder", "b/decoder_lite"] {
+            write(dir.path(), &format!("{unet}/config.json"), "{}");
+        }
+        let adapter = |size| {
+            let layout = HubLayout::find(dir.path(), size).unwrap();
+            layout.component(Component::PreferenceAdapter)
+        };
+        // The full one's is where every folder has it.
+        assert_eq!(adapter(UNetSize::Largest), None);
+        let lite = dir.path().join("preference_adapter_lite");
+        assert_eq!(adapter(UNetSize::Lite), Some(lite));
+    }
+
+    #[test]
+    fn a_broken_folder_of_published_models_is_none_of_a_mini_under_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        assert!(!holds_published(&root.join("nowhere")));
+        write(
+            root,
+            "vlm/config.json",
+            r#"{"model_type": "llava_onevision"}"#,
+        );
+        write(root, "decoder/config.json", r#"{"in_channels": 4}"#);
+        assert!(!holds_published(root), "as this program writes them");
+        let unet = r#"{"_class_name": "StableCascadeUNet"}"#;
+        write(root, "models--any/snapshots/0123/prior/config.json", unet);
+        assert!(holds_published(root));
     }
 
     #[test]

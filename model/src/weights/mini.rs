@@ -72,6 +72,7 @@ pub fn write_random(dir: &Path, seed: u64) -> Result<(), WeightsError> {
         embedding_dim: WIDTH,
         embedding_layers: LAYERS + 1,
         token_dim: WIDTH,
+        trained_for: None,
     };
     writer.network(Component::PreferenceAdapter, adapter, |params, config| {
         PreferenceAttention::new(params, config, blocks)

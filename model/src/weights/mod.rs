@@ -10,7 +10,7 @@ mod params;
 pub use checkpoint::{Checkpoint, save};
 pub use files::variants;
 pub use folder::{Component, ModelCard, ModelFolder};
-pub use hub::{HubLayout, LITE, REPOSITORY_DEPTH, UNetSize};
+pub use hub::{HubLayout, LITE, REPOSITORY_DEPTH, UNetSize, holds_published};
 pub use params::{Init, Parameter, Params};
 
 use std::path::{Path, PathBuf};
@@ -49,7 +49,15 @@ pub enum WeightsError {
         /// The field and what is allowed.
         reason: String,
     },
-    /// A folder lacks a model, or has several of a kind.
+    /// A folder has no model, or a part of one.
+    #[error("{folder}: {reason}")]
+    NoModel {
+        /// The folder.
+        folder: PathBuf,
+        /// What is needed.
+        reason: String,
+    },
+    /// A folder has several models of a kind, or none of the size that was asked for.
     #[error("{folder}: {reason}")]
     Layout {
         /// The folder.
@@ -90,7 +98,7 @@ pub enum WeightsError {
     /// The weights of one of several networks do not fit.
     #[error("{folder}: {problem}")]
     Network {
-        /// The network's folder.
+        /// The network's folder, or its file where it has one alone.
         folder: PathBuf,
         /// What is wrong.
         problem: Box<WeightsError>,
@@ -110,7 +118,7 @@ impl WeightsError {
     }
 
     /// The error with the folder of the network that it is about, where it does not say itself.
-    fn about(self, folder: &Path) -> Self {
+    pub(crate) fn about(self, folder: &Path) -> Self {
         match self {
             Self::Config { ref path, .. } => {
                 let file = folder.join(path.file_name().unwrap_or_default());
@@ -132,20 +140,31 @@ impl WeightsError {
 /// # Errors
 /// The folder cannot be listed.
 pub fn subfolders(dir: &Path) -> Result<Vec<PathBuf>, WeightsError> {
+    let mut entries = entries(dir)?;
+    entries.retain(|path| path.is_dir() && !is_hidden(path));
+    Ok(entries)
+}
+
+/// All that is in `dir`, in the order of the names.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn entries(dir: &Path) -> Result<Vec<PathBuf>, WeightsError> {
     let io = |source| WeightsError::Io {
         path: dir.to_owned(),
         source,
     };
-    let mut folders = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if entry.path().is_dir() && !hidden {
-            folders.push(entry.path());
-        }
-    }
-    folders.sort();
-    Ok(folders)
+    let path = |entry: std::io::Result<std::fs::DirEntry>| Ok(entry.map_err(io)?.path());
+    let listed = std::fs::read_dir(dir).map_err(io)?;
+    let mut paths = listed.map(path).collect::<Result<Vec<_>, WeightsError>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether a name begins with a dot: what is in such folders is none of a model's.
+pub fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().starts_with('.')
 }
 
 /// Reads and parses a `config.json`, naming the file and field on failure.

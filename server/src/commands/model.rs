@@ -3,8 +3,9 @@ use std::path::PathBuf;
 
 use super::prompts;
 use anyhow::Context;
+use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
-use predilect_model::check_folder::{NetworkReport, PartReport, PlainFile, check};
+use predilect_model::check_folder::{NetworkReport, PartReport, PlainFile, Served, check};
 use predilect_model::device::{Device, DeviceChoice, DtypeChoice};
 use predilect_model::memory::{gib, peak_resident_bytes};
 use predilect_model::run_component::{Run, RunnableComponent};
@@ -42,7 +43,8 @@ enum Action {
     /// schedulers, image processors and other files, what is wrong, and whether it can be served.
     ///
     /// Reads configurations, headers and tokenizers only. The folder is a network's, a
-    /// pipeline's as it is on the hub, or one with several of these.
+    /// pipeline's as it is on the hub, or one with several of these. Fails where anything is
+    /// wrong, or where Stable Cascade's prior and decoder are there and cannot be served.
     Check(CheckArgs),
     /// Fit the previews of a published model to pictures that it draws, and write them into its
     /// folder.
@@ -64,7 +66,7 @@ struct FitPreviewerArgs {
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     count: u16,
     /// Take the lite networks of published models that have both sizes
-    #[arg(long, env = "PREDILECT_LITE")]
+    #[arg(long, env = "PREDILECT_LITE", value_parser = FalseyValueParser::new())]
     lite: bool,
     /// auto, f32 or bf16
     #[arg(long, default_value = "auto")]
@@ -80,7 +82,7 @@ struct CheckArgs {
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
     /// Take the lite networks of published models that have both sizes
-    #[arg(long, env = "PREDILECT_LITE")]
+    #[arg(long, env = "PREDILECT_LITE", value_parser = FalseyValueParser::new())]
     lite: bool,
 }
 
@@ -177,7 +179,7 @@ fn check_folder(args: &CheckArgs) -> anyhow::Result<()> {
         let size = gib(file.bytes);
         println!("{}: {size:.2} GiB, not read", file.path.display());
     }
-    for PlainFile { path, bytes } in &report.texts {
+    for PlainFile { path, bytes } in &report.files {
         println!("{}: {bytes} bytes", path.display());
     }
     for said in report.problems.iter().chain(&report.not_needed) {
@@ -185,8 +187,10 @@ fn check_folder(args: &CheckArgs) -> anyhow::Result<()> {
     }
     let folder = args.folder.display();
     match &report.served {
-        Ok(model) => println!("{folder} can be served: {model}"),
-        Err(reason) => println!("{folder} cannot be served by itself: {reason}"),
+        Served::Model(name) => println!("{folder} can be served: {name}"),
+        Served::Part(reason) | Served::Broken(reason) => {
+            println!("{folder} cannot be served by itself: {reason}");
+        }
     }
     anyhow::ensure!(report.is_sound(), "the folder is not as it should be");
     Ok(())
@@ -212,6 +216,7 @@ fn print_network(report: &NetworkReport) {
         );
     }
     match &report.problem {
+        None if report.spare => println!("  no weights, and none are needed"),
         None => println!("  sound"),
         Some(problem) => println!("  {problem}"),
     }

@@ -1,12 +1,13 @@
 //! `predilect train`: trains the mini's networks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::prompts;
 use anyhow::{Context, ensure};
+use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use predilect_model::data::artwork::Artwork;
 use predilect_model::data::cache::{artwork_dir, cache_dir};
@@ -14,7 +15,7 @@ use predilect_model::data::split::{Split, stable_hash};
 use predilect_model::device::{Device, DeviceChoice, DtypeChoice, set_threads};
 use predilect_model::training::preset::{Preset, StageName};
 use predilect_model::training::{Objective, Outcome, PublishedTraining, Recipe};
-use predilect_model::weights::{ModelFolder, UNetSize};
+use predilect_model::weights::{ModelFolder, UNetSize, holds_published};
 
 /// Train one network of the mini, or all of them in order; or preference attention of the
 /// published models, where --model is a folder with their repositories.
@@ -28,9 +29,9 @@ use predilect_model::weights::{ModelFolder, UNetSize};
 pub(crate) struct TrainArgs {
     /// What to train; `all` is the order in which the help lists them.
     stage: StageArg,
-    /// For which machine times and batches are sized.
-    #[arg(long, value_enum, default_value = "cpu")]
-    preset: PresetArg,
+    /// For which machine the mini's times and batches are sized [default: cpu].
+    #[arg(long, value_enum)]
+    preset: Option<PresetArg>,
     /// The model folder to read trained networks from and write new ones to
     /// [default: models/mini in the cache folder].
     #[arg(long, value_name = "DIR")]
@@ -66,12 +67,12 @@ pub(crate) struct TrainArgs {
     /// [default: the training set's labels, where it is there].
     #[arg(long, value_name = "FILE")]
     prompts_file: Option<PathBuf>,
-    /// Published models only: where the adapter goes [default: preference_adapter in the model
-    /// folder].
+    /// Published models only: where the adapter goes [default: preference_adapter, or
+    /// preference_adapter_lite for the lite prior, in the model folder].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Take the lite networks of published models that have both sizes.
-    #[arg(long, env = "PREDILECT_LITE")]
+    /// Published models only: take the lite networks where there are both sizes.
+    #[arg(long, env = "PREDILECT_LITE", value_parser = FalseyValueParser::new())]
     lite: bool,
     /// What the preference stage trains for.
     #[arg(long, value_enum, default_value = "dpo-sft")]
@@ -188,14 +189,14 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
     .context("could not listen for Ctrl-C")?;
     let folder = args.model.clone();
     let folder = folder.unwrap_or_else(|| cache_dir().join("models/mini"));
-    if let Ok(published) = ModelFolder::open(&folder, UNetSize::lite(args.lite))
-        && published.hub().is_some()
-    {
+    if let Some(published) = published(&args, &folder)? {
         return train_published(args, published, device, stop);
     }
+    // The variable may be there for serving.
+    let lite = args.lite && std::env::var_os("PREDILECT_LITE").is_none();
     ensure!(
-        args.prompts_file.is_none() && args.out.is_none(),
-        "--prompts-file and --out are for published models, and {} has none",
+        args.prompts_file.is_none() && args.out.is_none() && !lite,
+        "--prompts-file, --out and --lite are for published models, and {} has none",
         folder.display()
     );
     let recipe = Recipe {
@@ -203,8 +204,8 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         work: args.work.unwrap_or_else(|| cache_dir().join("train")),
         artwork: artwork_dir(),
         preset: match args.preset {
-            PresetArg::Cpu => Preset::Cpu,
-            PresetArg::Gpu => Preset::Gpu,
+            None | Some(PresetArg::Cpu) => Preset::Cpu,
+            Some(PresetArg::Gpu) => Preset::Gpu,
         },
         minutes: args.minutes,
         budget: args.budget,
@@ -235,6 +236,20 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The published models in a folder, where they are what is to be trained: a folder that is broken
+/// is no mini that is still to be made.
+fn published(args: &TrainArgs, folder: &Path) -> anyhow::Result<Option<ModelFolder>> {
+    if ModelFolder::is_own(folder) {
+        return Ok(None);
+    }
+    let meant = args.prompts_file.is_some() || args.out.is_some();
+    match ModelFolder::open(folder, UNetSize::lite(args.lite)) {
+        Ok(published) => Ok(Some(published)),
+        Err(error) if meant || holds_published(folder) => Err(error.into()),
+        Err(_) => Ok(None),
+    }
+}
+
 /// Preference attention for the published models in a folder.
 fn train_published(
     args: TrainArgs,
@@ -247,8 +262,8 @@ fn train_published(
         "of published models only preference attention is trained: predilect train preference"
     );
     ensure!(
-        args.init_from.is_none() && !args.freeze_encoder,
-        "--init-from and --freeze-encoder are for the mini's stages"
+        args.init_from.is_none() && !args.freeze_encoder && args.preset.is_none(),
+        "--init-from, --freeze-encoder and --preset are for the mini's stages"
     );
     let work = args.work.unwrap_or_else(|| cache_dir().join("train"));
     let prompts = match &args.prompts_file {

@@ -1,5 +1,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
+use clap::builder::FalseyValueParser;
+
 use super::locate;
 
 /// Where the server listens and what it shows there.
@@ -20,12 +22,16 @@ pub struct HttpConfig {
     pub web_dir: Option<PathBuf>,
 
     /// Send the session's cookie over HTTPS only. Turn it on behind a proxy that speaks HTTPS.
-    #[arg(long, env = "PREDILECT_SECURE_COOKIES")]
+    #[arg(long, env = "PREDILECT_SECURE_COOKIES", value_parser = FalseyValueParser::new())]
     pub secure_cookies: bool,
 
     /// Take a client's address from the last entry of X-Forwarded-For. Turn it on only behind a
     /// proxy that writes this entry; else anybody can make one up.
-    #[arg(long, env = "PREDILECT_TRUST_FORWARDED_FOR")]
+    #[arg(
+        long,
+        env = "PREDILECT_TRUST_FORWARDED_FOR",
+        value_parser = FalseyValueParser::new()
+    )]
     pub trust_forwarded_for: bool,
 }
 

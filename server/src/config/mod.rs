@@ -9,7 +9,7 @@ mod storage;
 pub use http::HttpConfig;
 pub use limits::LimitConfig;
 pub use locate::LocateError;
-pub use model::ModelConfig;
+pub use model::{MEMORY_ADVICE, ModelConfig};
 pub use storage::StorageConfig;
 
 /// Every setting of the server.

@@ -1,10 +1,18 @@
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use predilect_model::device::{DeviceChoice, DtypeChoice};
-use predilect_model::engine::{DEFAULT_MAX_BATCH, EngineConfig};
+use predilect_model::engine::{DEFAULT_MAX_BATCH, EngineConfig, MemoryAdvice};
 use predilect_model::weights::UNetSize;
 
 use super::{LocateError, locate};
+
+/// Which of the flags below ask for less memory.
+pub const MEMORY_ADVICE: MemoryAdvice = MemoryAdvice {
+    weights: "--dtype bf16, --lite, or another smaller model (the 0.5B LLaVA-OneVision)",
+    work: "--dtype bf16, a smaller --max-batch, --offload, --lite or another smaller model, or \
+           --device cpu",
+};
 
 /// What the server draws with.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,7 +46,7 @@ pub struct ModelConfig {
     pub dtype: DtypeChoice,
 
     /// Take the lite networks of published models that have both sizes.
-    #[arg(long, env = "PREDILECT_LITE")]
+    #[arg(long, env = "PREDILECT_LITE", value_parser = FalseyValueParser::new())]
     pub lite: bool,
 
     /// Most pictures that are drawn at once: fewer need less memory.
@@ -53,7 +61,7 @@ pub struct ModelConfig {
 
     /// Keep the weights in the CPU's memory, and on the GPU only those of what is run: slower, and
     /// a GPU needs room for the largest network alone.
-    #[arg(long, env = "PREDILECT_OFFLOAD")]
+    #[arg(long, env = "PREDILECT_OFFLOAD", value_parser = FalseyValueParser::new())]
     pub offload: bool,
 
     /// Threads of the model on a CPU [default: one for each core].
@@ -85,6 +93,7 @@ impl ModelConfig {
             max_batch: self.max_batch.into(),
             offload: self.offload,
             unet_size: UNetSize::lite(self.lite),
+            memory_advice: MEMORY_ADVICE,
             ..EngineConfig::new(self.model_dir()?)
         })
     }

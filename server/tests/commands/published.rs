@@ -72,6 +72,12 @@ fn a_check_lists_every_file_and_says_whether_the_folder_can_be_served() {
     assert!(said.contains(alone) && said.contains("decoder"), "{said}");
 
     let vlm = "model/llava-onevision-qwen2-tiny-ov-hf";
+    rename(&place, vlm, "elsewhere");
+    let said = refusal(&place, "model check model");
+    let reason = "nor a LLaVA-OneVision";
+    assert!(said.contains(alone) && said.contains(reason), "{said}");
+    rename(&place, "elsewhere", vlm);
+
     let processor = format!("{vlm}/preprocessor_config.json");
     std::fs::remove_file(place.path(&processor)).unwrap();
     let said = refusal(&place, "model check model");
@@ -106,11 +112,115 @@ fn lite_networks_alone_are_sound_and_asked_for_beside_full_ones() {
     }
     let said = place.run("model check model");
     assert!(said.contains("can be served: stable-cascade\n"), "{said}");
-    let said = place.run("model check model --lite");
+    let check_lite = |variable: &str| {
+        let mut command = place.predilect("model check model");
+        words(&command.env("PREDILECT_LITE", variable).output().unwrap())
+    };
+    for said in [
+        place.run("model check model --lite"),
+        check_lite("1"),
+        check_lite("true"),
+    ] {
+        assert!(
+            said.contains("can be served: stable-cascade-lite"),
+            "{said}"
+        );
+    }
+    for no in ["0", "false", ""] {
+        let said = check_lite(no);
+        assert!(said.contains("can be served: stable-cascade\n"), "{said}");
+    }
+
+    // A configuration alone is as good as none where the other size is there.
+    for (dir, unet) in [(prior, "prior"), (decoder, "decoder")] {
+        let weights = format!("{dir}/{unet}/diffusion_pytorch_model.safetensors");
+        std::fs::remove_file(place.path(&weights)).unwrap();
+    }
+    let said = place.run("model check model");
     assert!(
-        said.contains("can be served: stable-cascade-lite"),
+        said.contains("can be served: stable-cascade-lite") && said.contains("none are needed"),
         "{said}"
     );
+    for lite in [
+        format!("{prior}/prior_lite"),
+        format!("{decoder}/decoder_lite"),
+    ] {
+        std::fs::remove_dir_all(place.path(&lite)).unwrap();
+    }
+    let said = refusal(&place, "model check model");
+    assert!(
+        said.contains("prior/diffusion_pytorch_model.safetensors: No such file"),
+        "{said}"
+    );
+}
+
+#[test]
+fn lite_networks_that_are_not_there_are_missed() {
+    let place = published();
+    let said = refusal(&place, "model check model --lite");
+    assert!(said.contains("prior_lite/config.json"), "{said}");
+}
+
+/// Puts weights of 4096 GiB into a prior's file, of which the disk holds the header alone.
+fn swell(place: &Workplace) {
+    let numbers = 1u64 << 40;
+    let header = format!(
+        r#"{{"huge":{{"dtype":"F32","shape":[{numbers}],"data_offsets":[0,{}]}}}}"#,
+        4 * numbers
+    );
+    let file = place.path("model/stable-cascade-prior/prior/diffusion_pytorch_model.safetensors");
+    let length = (header.len() as u64).to_le_bytes();
+    std::fs::write(&file, [&length, header.as_bytes()].concat()).unwrap();
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    file.set_len(8 + header.len() as u64 + 4 * numbers).unwrap();
+}
+
+#[test]
+fn weights_without_room_are_refused_before_they_are_loaded() {
+    let place = published();
+    swell(&place);
+    std::fs::write(place.path("prompts.txt"), "a red apple\n").unwrap();
+    for command in [
+        "model fit-previewer model",
+        "train preference --model model --prompts-file prompts.txt",
+        "serve --listen 127.0.0.1:0 --data-dir data --model-dir model",
+    ] {
+        let said = refusal(&place, &format!("{command} --dtype f32 --device cpu"));
+        let room =
+            said.contains("the weights need 4096.") && said.contains("are free: try --dtype");
+        assert!(room && said.contains("--lite"), "{command}: {said}");
+    }
+}
+
+#[test]
+fn a_training_says_what_is_wrong_with_a_folder_of_published_models() {
+    let place = published();
+    std::fs::write(place.path("prompts.txt"), "a red apple\n").unwrap();
+    let train = "train preference --model model --prompts-file prompts.txt";
+    let said = refusal(&place, &format!("{train} --preset gpu"));
+    assert!(said.contains("--preset"), "{said}");
+    let said = refusal(&place, &format!("{train} --lite"));
+    assert!(said.contains("prior_lite/config.json"), "{said}");
+
+    let vlm = "model/llava-onevision-qwen2-tiny-ov-hf";
+    rename(&place, vlm, "vlm");
+    let said = refusal(&place, train);
+    assert!(said.contains("nor a LLaVA-OneVision"), "{said}");
+    assert!(!said.contains("drew"), "{said}");
+    rename(&place, "vlm", vlm);
+
+    rename(&place, "model/stable-cascade", "elsewhere");
+    for command in [
+        train,
+        "train preference --model model",
+        "train all --model model",
+    ] {
+        let said = refusal(&place, command);
+        let reason = "model: there is neither a model.json nor a Stable Cascade decoder";
+        assert!(said.contains(reason), "{command}: {said}");
+    }
+    let said = refusal(&place, &train.replace("--model model", "--model nowhere"));
+    assert!(said.contains("nowhere: No such file"), "{said}");
 }
 
 #[cfg(unix)]
@@ -167,12 +277,63 @@ fn previews_are_fitted_to_the_models_own_pictures_and_fit_no_other_model() {
     let weight = file.tensor("weight", Device::Cpu).unwrap().narrow(0, 0, 3);
     drop(file);
     predilect_model::weights::save(&weights, [("weight", &weight)]).unwrap();
-    let said = place.run("model check model");
-    let reason = "where the previewer takes 2";
+    let said = refusal(&place, "model check model");
+    let reason = "where the previewer in model/previewer takes 2";
     assert!(
         said.contains("cannot be served") && said.contains(reason),
         "{said}"
     );
+}
+
+#[test]
+fn an_official_previewer_that_does_not_fit_is_named() {
+    let place = published();
+    let file = "model/stable-cascade/previewer.safetensors";
+    let other = place.path("model/stable-cascade/vqgan/diffusion_pytorch_model.safetensors");
+    std::fs::copy(other, place.path(file)).unwrap();
+    let said = refusal(&place, "model check model");
+    let reason = format!("cannot be served by itself: {file}: the weights lack the tensor");
+    assert!(said.contains(&reason), "{said}");
+}
+
+/// The adapter of the full prior is none of the lite one's, for which there is another place; and
+/// one that is broken holds nobody up who does not need it.
+fn refuses_the_adapter_of_another_size(place: &Workplace) {
+    let (full, lite) = ("model/preference_adapter", "model/preference_adapter_lite");
+    copy(&place.path(full), &place.path(lite));
+    for unet in ["stable-cascade-prior/prior", "stable-cascade/decoder"] {
+        let unet = place.path("model").join(unet);
+        copy(&unet, Path::new(&format!("{}_lite", unet.display())));
+    }
+    let said = refusal(place, "model check model --lite");
+    let reason = "was trained for stable-cascade, and the model is stable-cascade-lite";
+    let named = format!("cannot be served by itself: {lite}/config.json: ");
+    assert!(said.contains(reason) && said.contains(&named), "{said}");
+
+    let config = place.path(&format!("{lite}/config.json"));
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(
+        &config,
+        text.replace("stable-cascade", "stable-cascade-lite"),
+    )
+    .unwrap();
+    for (size, name) in [
+        ("", "stable-cascade\n"),
+        (" --lite", "stable-cascade-lite\n"),
+    ] {
+        let said = place.run(&format!("model check model{size}"));
+        assert!(said.contains(&format!("can be served: {name}")), "{said}");
+    }
+
+    std::fs::write(&config, "{").unwrap();
+    place.run("model fit-previewer model --lite --count 1 --dtype f32 --device cpu");
+    for left in [
+        lite,
+        "model/stable-cascade-prior/prior_lite",
+        "model/previewer",
+    ] {
+        std::fs::remove_dir_all(place.path(left)).unwrap();
+    }
 }
 
 #[test]
@@ -193,6 +354,7 @@ fn preference_attention_of_a_published_model_is_trained_and_draws() {
         said.contains("preference_adapter") && said.contains("can be served"),
         "{said}"
     );
+    refuses_the_adapter_of_another_size(&place);
 
     let engine = Engine::start(EngineConfig {
         device: DeviceChoice::Cpu,

@@ -61,6 +61,11 @@ impl Workplace {
     }
 }
 
+/// The folder of the shipped model.
+pub(crate) fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/mini")
+}
+
 /// Both streams as text.
 pub(crate) fn words(output: &Output) -> String {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();

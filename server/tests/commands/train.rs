@@ -1,7 +1,7 @@
 //! `predilect train` from nothing to a model that draws, and through a kill.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use predilect_model::device::{DeviceChoice, DtypeChoice};
@@ -9,7 +9,7 @@ use predilect_model::training::preset::{Preset, StageName};
 use predilect_model::weights::{Checkpoint, Component, ModelFolder};
 use serde_json::Value;
 
-use crate::support::{Workplace, words};
+use crate::support::{Workplace, shipped, words};
 
 /// A model from nothing, a step or a few of each stage.
 const ALL: &str =
@@ -359,10 +359,6 @@ fn weights_to_start_from_are_there_and_each_network_says_whether_they_are() {
     );
     let told = place.fail(&format!("{command} {from}"));
     assert!(told.contains("other subjects"), "{told}");
-}
-
-fn shipped() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/mini")
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl Recipe {
     /// another training, a file cannot be written, libtorch refuses something, or training
     /// diverges.
     pub fn run(&self, stage: StageName) -> Result<Outcome, TrainError> {
-        refusal::catch(|| self.run_stage(stage))?
+        refusal::catch_torch(|| self.run_stage(stage))?
     }
 
     fn run_stage(&self, stage: StageName) -> Result<Outcome, TrainError> {

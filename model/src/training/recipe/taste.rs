@@ -25,7 +25,7 @@ impl Recipe {
     pub(super) fn preference(&self, options: &TrainOptions) -> Result<Outcome, TrainError> {
         let settings = self.settings(StageName::Preference);
         let card = self.model.card()?;
-        let mut pipeline = Pipeline::load(&self.model, &card, self.kind, self.device)?;
+        let mut pipeline = Pipeline::load_base(&self.model, &card, self.kind, self.device)?;
         let embedder = PreferenceEmbedder::load(&self.model, self.kind, self.device)?;
         let artwork = self.artwork()?;
         let people_count = self.people_count();
@@ -65,6 +65,7 @@ impl Recipe {
             embedding_layers: hidden[0],
             embedding_dim: hidden[1],
             token_dim: preset::PREFERENCE_TOKEN_DIM,
+            trained_for: None,
         };
         let blocks = pipeline.prior.attention_blocks().to_vec();
         let build = |p: &_, c: _| PreferenceAttention::new(p, c, &blocks);

@@ -141,7 +141,8 @@ impl Recipe {
         }
         let config = model.config().clone();
         let artwork = self.artwork()?;
-        let pipeline = Pipeline::load(&self.model, &self.model.card()?, self.kind, self.device)?;
+        let card = self.model.card()?;
+        let pipeline = Pipeline::load_base(&self.model, &card, self.kind, self.device)?;
         let Some(drawn) = self.drawn(&artwork, &pipeline)? else {
             return Ok(Outcome::Stopped);
         };
