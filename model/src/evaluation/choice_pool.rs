@@ -113,7 +113,7 @@ impl ChoicePool {
     /// Shows a person pairs as a bank has them, at random, until `count` of them did not end in a
     /// tie; none comes again before all were shown. A larger count begins with the same choices.
     pub fn choices(&self, person: &Person, count: usize, rng: &mut ChaCha8Rng) -> Vec<Chosen> {
-        self.choices_shown(person, count, rng, &mut |unseen, _, rng| {
+        self.choices_shown(person, count, rng, |unseen, _, rng| {
             rng.random_range(0..unseen.len())
         })
     }
@@ -127,7 +127,7 @@ impl ChoicePool {
         rng: &mut ChaCha8Rng,
         next: &NextPair,
     ) -> Vec<Chosen> {
-        self.choices_shown(person, count, rng, &mut |unseen, answers, _| {
+        self.choices_shown(person, count, rng, |unseen, answers, _| {
             let told = next.information(answers);
             let most =
                 (0..unseen.len()).max_by(|&a, &b| told[unseen[a]].total_cmp(&told[unseen[b]]));
@@ -143,13 +143,16 @@ impl ChoicePool {
 
     /// Shows pairs until `count` choices are made. `next` says the place of the next one among those
     /// not seen yet, knowing the answers so far as if no pair ever changed sides.
-    fn choices_shown(
+    fn choices_shown<N>(
         &self,
         person: &Person,
         count: usize,
         rng: &mut ChaCha8Rng,
-        next: &mut dyn FnMut(&[usize], &[(usize, Choice)], &mut ChaCha8Rng) -> usize,
-    ) -> Vec<Chosen> {
+        mut next: N,
+    ) -> Vec<Chosen>
+    where
+        N: FnMut(&[usize], &[(usize, Choice)], &mut ChaCha8Rng) -> usize,
+    {
         let (mut unseen, mut answers): (Vec<usize>, Vec<_>) = Default::default();
         let mut choices = Vec::with_capacity(count);
         // It ends: nobody calls all near pairs equal.
