@@ -105,7 +105,7 @@ mod tests {
     fn what_was_answered_alike_tells_less_when_asked_again_than_something_else() {
         let outline = || apart(Axis::Outline, 3.0);
         let next = NextPair::new(&[outline(), outline(), apart(Axis::Warmth, 3.0)]);
-        let told = next.information(&[(0, Choice::Left); 4]);
+        let told = next.information(&[(0, Choice::Left); 8]);
         assert!(told[1] < told[2], "{told:?}");
     }
 }
