@@ -285,30 +285,14 @@ fn is_spare(folder: &Path, kind: NetworkKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tch::{Device, Kind};
-
     use super::*;
     use crate::data::tokenizer::{TOKENIZER_FILE, train};
-    use crate::networks::conv_previewer::{ConvPreviewer, ConvPreviewerConfig};
-    use crate::weights::{Params, save};
-
-    /// Writes a previewer of the original release with this many hidden channels.
-    fn write_previewer(path: &Path, c_hidden: i64) {
-        let params = Params::random(1, Kind::BFloat16, Device::Cpu);
-        let config = ConvPreviewerConfig {
-            c_hidden,
-            ..Default::default()
-        };
-        ConvPreviewer::new(&params, config).unwrap();
-        let taken = params.taken();
-        let tensors = taken.iter().map(|p| (p.name.as_str(), &p.tensor));
-        save(path, tensors).unwrap();
-    }
+    use crate::networks::conv_previewer;
 
     #[test]
     fn loose_weights_of_the_release_are_known_by_their_names() {
         let dir = tempfile::tempdir().unwrap();
-        write_previewer(&dir.path().join("previewer.safetensors"), 512);
+        conv_previewer::write_random(&dir.path().join("previewer.safetensors"), 512);
         std::fs::write(dir.path().join("stage_c.ckpt"), [0; 9]).unwrap();
         let report = check(dir.path(), UNetSize::Largest).unwrap();
         assert!(report.is_sound(), "{report:?}");
@@ -317,8 +301,8 @@ mod tests {
         assert!(report.networks[0].dtypes.contains("BF16"));
         assert_eq!(report.unread[0].bytes, 9);
 
-        write_previewer(&dir.path().join("previewer.safetensors"), 8);
-        write_previewer(&dir.path().join("effnet_encoder.safetensors"), 8);
+        conv_previewer::write_random(&dir.path().join("previewer.safetensors"), 8);
+        conv_previewer::write_random(&dir.path().join("effnet_encoder.safetensors"), 8);
         let report = check(dir.path(), UNetSize::Largest).unwrap();
         let problem = |i: usize| report.networks[i].problem.as_deref().unwrap();
         assert!(problem(0).contains("backbone.0.0.weight"), "{report:?}");

@@ -111,7 +111,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::weights::{Params, UNetSize, save};
+    use crate::networks::conv_previewer;
+    use crate::weights::UNetSize;
 
     /// Published models without weights, and a previewer of the original release with this many
     /// hidden channels.
@@ -120,15 +121,7 @@ mod tests {
             std::fs::create_dir_all(dir.join(unet)).unwrap();
             std::fs::write(dir.join(unet).join("config.json"), "{}").unwrap();
         }
-        let params = Params::random(1, Kind::BFloat16, Device::Cpu);
-        let config = ConvPreviewerConfig {
-            c_hidden,
-            ..Default::default()
-        };
-        ConvPreviewer::new(&params, config).unwrap();
-        let taken = params.taken();
-        let tensors = taken.iter().map(|p| (p.name.as_str(), &p.tensor));
-        save(&dir.join("previewer.safetensors"), tensors).unwrap();
+        conv_previewer::write_random(&dir.join("previewer.safetensors"), c_hidden);
         ModelFolder::open(dir, UNetSize::Largest).unwrap()
     }
 

@@ -13,7 +13,8 @@ const PEOPLE: u64 = 1000;
 /// Sets them apart from those of every population in use.
 const PEOPLE_SEED: u64 = 0x6e65_7874_7061;
 
-/// The chances that one of the simulated people answers a pair with left, right and neither.
+/// The chances that one of the simulated people answers a pair with left, right and neither, in the
+/// order of [`Choice`].
 type Chances = [f64; 3];
 
 /// Knows how each of many people would answer each pair.

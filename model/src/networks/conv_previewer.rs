@@ -69,6 +69,20 @@ impl Block {
     }
 }
 
+/// Writes a previewer of random weights with this many hidden channels.
+#[cfg(test)]
+pub(crate) fn write_random(path: &std::path::Path, c_hidden: i64) {
+    let params = Params::random(1, tch::Kind::BFloat16, tch::Device::Cpu);
+    let config = ConvPreviewerConfig {
+        c_hidden,
+        ..Default::default()
+    };
+    ConvPreviewer::new(&params, config).unwrap();
+    let taken = params.taken();
+    let tensors = taken.iter().map(|p| (p.name.as_str(), &p.tensor));
+    crate::weights::save(path, tensors).unwrap();
+}
+
 /// The previewer: three doublings of the latent's resolution.
 pub struct ConvPreviewer {
     config: ConvPreviewerConfig,
