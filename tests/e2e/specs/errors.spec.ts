@@ -33,7 +33,8 @@ test("an over-long prompt is said at the prompt", async ({ page }) => {
 });
 
 test("a server that does not answer is said, and the work is not lost", async ({ page, context }) => {
-  await page.goto("/create");
+  // What the page asks for at its start has to be there: it would say the same sentence once more.
+  await page.goto("/create", { waitUntil: "networkidle" });
   await page.getByLabel("Prompt", { exact: true }).fill("a red apple");
   await context.route("**/api/**", (route) => route.abort("connectionrefused"));
   await page.getByRole("button", { name: "Generate", exact: true }).click();
