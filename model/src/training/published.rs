@@ -24,8 +24,6 @@ use crate::refusal;
 use crate::shim;
 use crate::weights::{Component, ModelCard, ModelFolder, Params};
 
-/// Pictures of each prompt.
-const PICTURES: usize = 4;
 /// DPO's β; the published ones are 2000 to 5000.
 const BETA: f64 = 2000.0;
 /// People that it is measured on: somebody and their opposite.
@@ -44,6 +42,8 @@ pub struct PublishedTraining {
     pub work: PathBuf,
     /// What pictures are drawn of; at least one.
     pub prompts: Vec<String>,
+    /// Pictures of each of them; two or more.
+    pub seeds: usize,
     /// Simulated people to train on.
     pub people: usize,
     /// What it trains for.
@@ -79,6 +79,7 @@ impl PublishedTraining {
             people: 200,
             objective: Objective::DpoSft,
             beta: BETA,
+            seeds: 4,
             minutes: 120.0,
             batch: 4,
             lr: 1e-5,
@@ -173,7 +174,7 @@ impl PublishedTraining {
         let pipeline = self.pipeline(card)?;
         let size = PoolSize {
             prompts: self.prompts.len(),
-            seeds: PICTURES,
+            seeds: self.seeds,
             steps: i64::from(card.default_steps),
             decoder_steps: i64::from(card.decoder_steps),
             guidance: f64::from(card.default_guidance),
@@ -239,6 +240,7 @@ impl PublishedTraining {
             ("--objective", self.objective.as_str().to_owned()),
             ("--beta", self.beta.to_string()),
             ("--people", self.people.to_string()),
+            ("--seeds", self.seeds.to_string()),
             ("model", self.model.hash_of(uses)?),
             ("list of prompts", digest(self.prompts.join("\n"))),
         ];

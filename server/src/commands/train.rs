@@ -60,6 +60,10 @@ pub(crate) struct TrainArgs {
     /// Prompts that the vlm and preference stages draw pictures for, instead of the preset's.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     prompts: Option<u32>,
+    /// Pictures that they draw of each prompt, instead of the preset's: among more there is a
+    /// better favourite.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
+    seeds: Option<u32>,
     /// Simulated people that the preference stage trains on, instead of the preset's.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     people: Option<u32>,
@@ -212,6 +216,7 @@ pub(crate) fn run(args: TrainArgs) -> anyhow::Result<()> {
         batch: args.batch.map(|batch| batch as usize),
         lr: args.lr,
         prompts: args.prompts.map(|prompts| prompts as usize),
+        seeds: args.seeds.map(|seeds| seeds as usize),
         people: args.people.map(|people| people as usize),
         objective: args.objective.into(),
         beta: args.beta,
@@ -280,6 +285,7 @@ fn train_published(
             .map_or(training.people, |people| people as usize),
         objective: args.objective.into(),
         beta: args.beta.unwrap_or(training.beta),
+        seeds: args.seeds.map_or(training.seeds, |seeds| seeds as usize),
         minutes: args.minutes.or(args.budget).unwrap_or(training.minutes),
         batch: args.batch.map_or(training.batch, |batch| batch as usize),
         lr: args.lr.unwrap_or(training.lr),

@@ -46,8 +46,10 @@ pub struct Recipe {
     pub batch: Option<usize>,
     /// Peak learning rate, instead of the preset's.
     pub lr: Option<f64>,
-    /// Prompts that the preference stage draws pictures for, instead of the preset's.
+    /// Prompts that the vlm and preference stages draw pictures for, instead of the preset's.
     pub prompts: Option<usize>,
+    /// Pictures that they draw of each prompt, instead of the preset's; two or more.
+    pub seeds: Option<usize>,
     /// Simulated people that the preference stage trains on, instead of the preset's.
     pub people: Option<usize>,
     /// What the preference stage trains for.

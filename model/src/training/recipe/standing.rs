@@ -150,6 +150,7 @@ impl Recipe {
         if matches!(stage, StageName::Vlm | StageName::Preference) {
             add("tokenizer", digest(read_if_there(&self.model.tokenizer())?));
             add("--prompts", self.pool_size().prompts.to_string());
+            add("--seeds", self.pool_size().seeds.to_string());
         }
         match stage {
             StageName::StageB => {

@@ -101,6 +101,7 @@ impl Recipe {
         let size = preset::pool(self.preset);
         PoolSize {
             prompts: self.prompts.unwrap_or(size.prompts),
+            seeds: self.seeds.unwrap_or(size.seeds),
             ..size
         }
     }
