@@ -32,11 +32,34 @@ pub enum Axis {
     /// From a small drawing with space around it to one that fills the picture: share of pixels
     /// that differ from the background, 0..1.
     Fill,
+    /// From lopsided to the same left and right: one less the mean difference of the drawing's
+    /// pixels from those mirrored at the upright line through its centre, 0..1.
+    Symmetry,
+    /// From long or scattered to compact: `n² / (2π Σ r²)` of the drawing's `n` pixels at
+    /// distances `r` from their centre; 1 for a disc (Žunić, Hirota and Rosin, A Hu moment invariant
+    /// as a shape circularity measure, 2010).
+    Compactness,
 }
 
 impl Axis {
     /// All axes, in the order of [`Axis::index`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
+        Self::Colourfulness,
+        Self::Brightness,
+        Self::Warmth,
+        Self::Outline,
+        Self::Detail,
+        Self::Shading,
+        Self::Background,
+        Self::Fill,
+        Self::Symmetry,
+        Self::Compactness,
+    ];
+
+    /// The axes that training may speak of, the first of [`Axis::ALL`]. The others are withheld from
+    /// every text, label and trained person, so that people who want them tell whether a taste is
+    /// learned that no training named.
+    pub const TOLD: [Self; 8] = [
         Self::Colourfulness,
         Self::Brightness,
         Self::Warmth,
@@ -47,6 +70,11 @@ impl Axis {
         Self::Fill,
     ];
 
+    /// Whether the axis is one of [`Axis::TOLD`].
+    pub fn told(self) -> bool {
+        Self::TOLD.contains(&self)
+    }
+
     /// Position in [`Axis::ALL`].
     pub fn index(self) -> usize {
         self as usize
@@ -54,7 +82,7 @@ impl Axis {
 }
 
 /// A value on every axis, in the order of [`Axis::ALL`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AxisValues(pub [f32; Axis::ALL.len()]);
 
 impl std::ops::Index<Axis> for AxisValues {
@@ -65,9 +93,13 @@ impl std::ops::Index<Axis> for AxisValues {
 }
 
 /// Mean of each raw axis over the artwork, plain pictures and variants alike.
-const MEANS: [f32; Axis::ALL.len()] = [0.261, 0.734, 0.055, 0.178, 0.073, 0.155, 0.149, 0.354];
+const MEANS: [f32; Axis::ALL.len()] = [
+    0.261, 0.734, 0.055, 0.178, 0.073, 0.155, 0.149, 0.354, 0.797, 0.675,
+];
 /// Standard deviation of each raw axis over the same pictures.
-const DEVIATIONS: [f32; Axis::ALL.len()] = [0.195, 0.180, 0.215, 0.245, 0.051, 0.159, 0.251, 0.168];
+const DEVIATIONS: [f32; Axis::ALL.len()] = [
+    0.195, 0.180, 0.215, 0.245, 0.051, 0.159, 0.251, 0.168, 0.188, 0.240,
+];
 /// Normalised values end here, so that one odd picture does not outweigh all else.
 const LIMIT: f32 = 3.0;
 
@@ -83,6 +115,11 @@ impl AxisValues {
 }
 
 impl AxisValues {
+    /// The values that training may be told, in the order of [`Axis::TOLD`].
+    pub fn told(&self) -> [f32; Axis::TOLD.len()] {
+        Axis::TOLD.map(|axis| self[axis])
+    }
+
     /// Euclidean distance over all axes.
     pub fn distance(&self, other: &Self) -> f32 {
         let squares = self.0.iter().zip(&other.0).map(|(a, b)| (a - b).powi(2));
@@ -125,6 +162,18 @@ pub fn statistics(values: &[AxisValues]) -> [(f32, f32); Axis::ALL.len()] {
         let mean = mean(values.iter().map(|v| v[axis]));
         let variance = self::mean(values.iter().map(|v| (v[axis] - mean).powi(2)));
         (mean, variance.sqrt())
+    })
+}
+
+/// Pearson's correlation of every two raw axes over these pictures, in the order of [`Axis::ALL`].
+pub fn correlations(values: &[AxisValues]) -> [[f32; Axis::ALL.len()]; Axis::ALL.len()] {
+    let statistics = statistics(values);
+    Axis::ALL.map(|a| {
+        Axis::ALL.map(|b| {
+            let apart = |v: &AxisValues, axis: Axis| v[axis] - statistics[axis.index()].0;
+            let covariance = mean(values.iter().map(|v| apart(v, a) * apart(v, b)));
+            covariance / (statistics[a.index()].1 * statistics[b.index()].1)
+        })
     })
 }
 
@@ -176,6 +225,38 @@ impl View {
             ),
             Axis::Background => mean(self.background.iter().map(|channel| 1.0 - channel)),
             Axis::Fill => mean(self.drawing.iter().map(|&drawn| f32::from(u8::from(drawn)))),
+            Axis::Symmetry => self.symmetry(),
+            Axis::Compactness => self.compactness(),
+        }
+    }
+
+    /// Places of the drawing's pixels.
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let drawn = self.drawing.iter().enumerate();
+        drawn.filter_map(|(i, drawn)| drawn.then_some((i % self.width, i / self.width)))
+    }
+
+    fn symmetry(&self) -> f32 {
+        let twice_centre = (2.0 * mean(self.places().map(|(x, _)| x as f32))).round() as usize;
+        let differences = self.places().map(|(x, y)| {
+            let mirrored = twice_centre.checked_sub(x).filter(|&x| x < self.width);
+            let other = mirrored.map_or(&self.background, |x| &self.pixels[y * self.width + x]);
+            difference(&self.pixels[y * self.width + x], other)
+        });
+        1.0 - mean(differences)
+    }
+
+    /// A pixel is a square, not a point: 1/6 is what its own area adds to r².
+    fn compactness(&self) -> f32 {
+        let count = self.places().count() as f32;
+        let centre_x = mean(self.places().map(|(x, _)| x as f32));
+        let centre_y = mean(self.places().map(|(_, y)| y as f32));
+        let squares = self.places().map(|(x, y)| {
+            (x as f32 - centre_x).powi(2) + (y as f32 - centre_y).powi(2) + 1.0 / 6.0
+        });
+        match count > 0.0 {
+            true => count / (std::f32::consts::TAU * mean(squares)),
+            false => 0.0,
         }
     }
 
@@ -324,9 +405,17 @@ mod tests {
             Axis::Detail,
             Axis::Fill,
             Axis::Background,
+            Axis::Compactness,
         ] {
             assert_eq!(values[axis], 0.0, "{axis:?}");
         }
+    }
+
+    #[test]
+    fn the_axes_training_may_speak_of_come_first_and_two_are_withheld() {
+        assert_eq!(Axis::ALL[..Axis::TOLD.len()], Axis::TOLD);
+        let withheld = Axis::ALL.into_iter().filter(|axis| !axis.told());
+        assert!(withheld.eq([Axis::Symmetry, Axis::Compactness]));
     }
 
     #[test]
@@ -376,6 +465,32 @@ mod tests {
                 base[axis]
             );
         }
+    }
+
+    #[test]
+    fn what_is_mirrored_is_symmetric_and_a_disc_is_compact_wherever_it_lies() {
+        let bar = RgbImage::from_fn(128, 128, |x, y| {
+            match (20..108).contains(&x) && (50..60).contains(&y) {
+                true => Rgb([30, 90, 200]),
+                false => WHITE,
+            }
+        });
+        let moved = RgbImage::from_fn(128, 128, |x, y| {
+            match (x as f32 - 40.0).hypot(y as f32 - 70.0) < 25.0 {
+                true => Rgb([30, 90, 200]),
+                false => WHITE,
+            }
+        });
+        let lopsided = disc(40.0, WHITE, |x, _| match x < 0.0 {
+            true => Rgb([20, 20, 20]),
+            false => Rgb([240, 200, 40]),
+        });
+        let [bar, moved, lopsided] = [bar, moved, lopsided].map(|picture| measure(&picture));
+        assert!(moved[Axis::Symmetry] > 0.98 && bar[Axis::Symmetry] > 0.98);
+        assert!(lopsided[Axis::Symmetry] < 0.5);
+        assert!((moved[Axis::Compactness] - 1.0).abs() < 0.02);
+        assert!((lopsided[Axis::Compactness] - 1.0).abs() < 0.02);
+        assert!(bar[Axis::Compactness] < 0.3);
     }
 
     #[test]

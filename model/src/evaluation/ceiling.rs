@@ -7,33 +7,50 @@
 use super::axes::AxisValues;
 use super::choice_pool::{ChoicePool, Chosen};
 use super::population::Person;
+use crate::data::split::Split;
 
-/// People of the prior: the posterior after four answers rests on some hundreds of them.
-const PRIOR: u64 = 4000;
-/// Sets the prior's people apart from those of every population in use.
-const PRIOR_SEED: u64 = 0x7072_696f_7273;
+/// How many: the posterior after four answers rests on some hundreds of them.
+const PEOPLE: usize = 4000;
+/// Sets them apart from those of every population in use.
+const SEED: u64 = 0x7072_696f_7273;
 
-/// Beliefs about a person, as weighted people of the simulated population.
-pub struct Posterior {
-    people: Vec<(Person, f64)>,
+/// How people are, as far as anybody can know who doesn't know whom they have before them: many of
+/// the held-out side, who are the ones that are judged.
+pub struct Prior {
+    people: Vec<Person>,
 }
 
-impl Posterior {
-    /// What these answers leave of the population that [`Person::sample`] draws from.
-    pub fn after(answers: &[Chosen], pool: &ChoicePool) -> Self {
-        let weighted = (0..PRIOR).map(|number| {
-            let person = Person::sample(PRIOR_SEED, number);
+impl Prior {
+    /// People as [`Person::sample`] draws them.
+    #[must_use]
+    pub fn sample() -> Self {
+        let people = Person::sample_all(SEED, Split::HeldOut);
+        Self {
+            people: people.take(PEOPLE).collect(),
+        }
+    }
+
+    /// What these answers leave of it.
+    pub fn after(&self, answers: &[Chosen], pool: &ChoicePool) -> Posterior<'_> {
+        let weighted = self.people.iter().map(|person| {
             let likelihood = answers
                 .iter()
                 .map(|c| person.chance_of(pool.axes(c.preferred), pool.axes(c.rejected)))
                 .product();
             (person, likelihood)
         });
-        Self {
+        Posterior {
             people: weighted.collect(),
         }
     }
+}
 
+/// Beliefs about a person, as weighted people of the simulated population.
+pub struct Posterior<'a> {
+    people: Vec<(&'a Person, f64)>,
+}
+
+impl Posterior<'_> {
     /// The candidate that most probably is liked better than `rival`; none of no candidates.
     pub fn best(&self, candidates: &[AxisValues], rival: &AxisValues) -> Option<usize> {
         let mut wins = vec![0.0; candidates.len()];
@@ -82,10 +99,12 @@ mod tests {
             .map(|value| measure(&grey(value)).normalised())
             .to_vec();
         let rival = measure(&grey(150)).normalised();
-        let picked = Posterior::after(&answers, &pool).best(&candidates, &rival);
+        let prior = Prior::sample();
+        let posterior = prior.after(&answers, &pool);
+        let picked = posterior.best(&candidates, &rival);
         let brightness = |i: usize| candidates[i][Axis::Brightness];
         assert!(brightness(picked.unwrap()) > rival[Axis::Brightness]);
-        assert_eq!(Posterior::after(&answers, &pool).best(&[], &rival), None);
+        assert_eq!(posterior.best(&[], &rival), None);
     }
 
     #[test]

@@ -68,10 +68,7 @@ pub fn mirror(
     size: MirrorSize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(MirrorReport, Vec<RgbImage>), EvaluationError> {
-    let people = (0..)
-        .map(|number| Person::sample(size.seed, number))
-        .filter(|person| person.split() == Split::HeldOut)
-        .take(size.people);
+    let people = Person::sample_all(size.seed, Split::HeldOut).take(size.people);
     let (mut results, mut sheet) = (Vec::new(), Vec::new());
     for person in people {
         let mut rng = ChaCha8Rng::seed_from_u64(size.seed ^ person.number());

@@ -2,19 +2,21 @@
 //!
 //! A person cares about one to three axes. People come in clusters, so that axes go together as
 //! they do in life; some have an ideal point instead of wanting ever more; nobody is perfectly
-//! consistent, some lean to one side of the screen, and small differences may end in a tie.
+//! consistent, some lean to one side of the screen, and small differences may end in a tie. How
+//! people are drawn is said in `assets/population.json`.
+mod consistency;
+mod reference;
+
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use self::reference::REFERENCE;
 use super::axes::{Axis, AxisValues, measure};
 use crate::data::split::{Split, stable_hash};
-
-/// Share of the people who are held out from all training, in per cent.
-pub const HELD_OUT_PER_CENT: u64 = 20;
 
 /// What a person answers when shown two pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,48 +28,6 @@ pub enum Choice {
     /// Neither; such pairs do not count.
     Tie,
 }
-
-/// Axes that go together in one kind of person, each with the end that is liked.
-type Cluster = [(Axis, f32); 3];
-
-const CLUSTERS: [Cluster; 8] = [
-    [
-        (Axis::Colourfulness, 1.0),
-        (Axis::Background, 1.0),
-        (Axis::Fill, 1.0),
-    ],
-    [
-        (Axis::Detail, -1.0),
-        (Axis::Background, -1.0),
-        (Axis::Outline, -1.0),
-    ],
-    [
-        (Axis::Outline, 1.0),
-        (Axis::Shading, -1.0),
-        (Axis::Colourfulness, -1.0),
-    ],
-    [
-        (Axis::Shading, 1.0),
-        (Axis::Outline, -1.0),
-        (Axis::Brightness, 1.0),
-    ],
-    [
-        (Axis::Warmth, 1.0),
-        (Axis::Colourfulness, 1.0),
-        (Axis::Detail, 1.0),
-    ],
-    [
-        (Axis::Brightness, -1.0),
-        (Axis::Background, 1.0),
-        (Axis::Warmth, -1.0),
-    ],
-    [
-        (Axis::Brightness, 1.0),
-        (Axis::Fill, -1.0),
-        (Axis::Background, -1.0),
-    ],
-    [(Axis::Detail, 1.0), (Axis::Shading, 1.0), (Axis::Fill, 1.0)],
-];
 
 /// What a person wants of one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -84,10 +44,12 @@ struct Want {
 /// A simulated person. The taste itself is private: nothing but [`Person::choose`] and
 /// [`Person::utility`] (for measuring, never for training) gives it away.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Described", into = "Described")]
 pub struct Person {
     number: u64,
     wants: Vec<Want>,
+    /// Mean chance to choose the better picture; not known of those whose temperature was given.
+    consistency: Option<f32>,
     /// Bradley–Terry temperature: difference in utility that counts as one unit of log odds.
     temperature: f32,
     /// Log odds for the left picture when both are equal.
@@ -96,49 +58,148 @@ pub struct Person {
     tie_rate: f64,
 }
 
+/// A person as a file describes them, by their consistency or, as files of format 1 do, by the
+/// temperature that it comes from.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Described {
+    number: u64,
+    wants: Vec<Want>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    consistency: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    temperature: Option<f32>,
+    #[serde(default)]
+    side_bias: f32,
+    #[serde(default)]
+    tie_rate: f64,
+}
+
+/// Somebody who could not choose.
+#[derive(Debug, thiserror::Error)]
+#[error("person {number} {reason}")]
+struct Unable {
+    number: u64,
+    reason: &'static str,
+}
+
+impl TryFrom<Described> for Person {
+    type Error = Unable;
+
+    fn try_from(described: Described) -> Result<Self, Unable> {
+        let Described {
+            number,
+            wants,
+            consistency,
+            temperature,
+            side_bias,
+            tie_rate,
+        } = described;
+        let unable = |reason| Unable { number, reason };
+        let numbers = wants.iter().flat_map(|w| [Some(w.weight), w.ideal]);
+        let wrong = if wants.is_empty() {
+            Some("wants nothing: `wants` needs at least one axis")
+        } else if !numbers.flatten().all(f32::is_finite) {
+            Some("has a weight or an ideal that is no number")
+        } else if !side_bias.is_finite() {
+            Some("has a `side_bias` that is no number")
+        } else if !(0.0..=MOST_TIES).contains(&tie_rate) {
+            Some("has a `tie_rate` that is not between 0 and 0.9")
+        } else {
+            None
+        };
+        if let Some(reason) = wrong {
+            return Err(unable(reason));
+        }
+        match (consistency, temperature) {
+            (Some(consistency), None) => {
+                Self::consistent(number, wants, consistency, side_bias, tie_rate).map_err(unable)
+            }
+            (None, Some(temperature)) if temperature.is_finite() && temperature > 0.0 => Ok(Self {
+                number,
+                wants,
+                consistency: None,
+                temperature,
+                side_bias,
+                tie_rate,
+            }),
+            (None, Some(_)) => Err(unable("has a `temperature` that is not above 0")),
+            _ => Err(unable("needs a `consistency` or else a `temperature`")),
+        }
+    }
+}
+
+impl From<Person> for Described {
+    fn from(person: Person) -> Self {
+        let temperature = person.consistency.is_none().then_some(person.temperature);
+        Self {
+            number: person.number,
+            wants: person.wants,
+            consistency: person.consistency,
+            temperature,
+            side_bias: person.side_bias,
+            tie_rate: person.tie_rate,
+        }
+    }
+}
+
 /// Most of the near pairs that a person may call equal: more, and choices would never end.
 const MOST_TIES: f64 = 0.9;
 
 /// Difference in utility below which a person may call two pictures equal.
 const NEAR: f32 = 0.3;
 
+/// The words of the files that say who [`Person::sample`] gives: people drawn by others are others.
+pub(crate) const REFERENCE_TEXT: [&str; 2] = [reference::TEXT, consistency::TEXT];
+
+/// Side of the fixed split by user, from the person's number alone: a fifth of the people is never
+/// trained on.
+pub fn side_of(number: u64) -> Split {
+    let person = [b"person".as_slice(), &number.to_le_bytes()].concat();
+    match stable_hash(&person) % 100 < REFERENCE.held_out_per_cent {
+        true => Split::HeldOut,
+        false => Split::Train,
+    }
+}
+
 impl Person {
-    /// The person of this number in the population of this seed; the same every time.
+    /// The person of this number in the population of this seed; the same every time. What is
+    /// withheld from training ([`Axis::TOLD`]) is wanted by held-out people alone.
     pub fn sample(seed: u64, number: u64) -> Self {
-        let mut key = [0; 16];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..].copy_from_slice(&number.to_le_bytes());
-        let mut rng = ChaCha8Rng::seed_from_u64(stable_hash(&key));
-        let count = rng.random_range(1..=3);
-        let signs: Vec<(Axis, f32)> = if rng.random_bool(0.7) {
-            let mut cluster = CLUSTERS[rng.random_range(0..CLUSTERS.len())];
-            shuffle(&mut cluster, &mut rng);
-            cluster[..count].to_vec()
-        } else {
-            let mut axes = Axis::ALL;
-            shuffle(&mut axes, &mut rng);
-            axes[..count]
-                .iter()
-                .map(|&axis| (axis, if rng.random_bool(0.5) { 1.0 } else { -1.0 }))
-                .collect()
-        };
-        let wants = signs
-            .into_iter()
-            .map(|(axis, sign)| Want {
-                axis,
-                weight: sign * rng.random_range(0.6..1.5),
-                ideal: rng
-                    .random_bool(0.15)
-                    .then(|| sign * rng.random_range(0.5..1.5)),
-            })
-            .collect();
-        Self {
+        REFERENCE.person(seed, number)
+    }
+
+    /// The people of a seed who are on one side of the split, without end.
+    pub fn sample_all(seed: u64, split: Split) -> impl Iterator<Item = Self> {
+        let numbers = (0..).filter(move |&number| side_of(number) == split);
+        numbers.map(move |number| Self::sample(seed, number))
+    }
+
+    /// Somebody who chooses the better picture this often, or what keeps them from it.
+    fn consistent(
+        number: u64,
+        wants: Vec<Want>,
+        consistency: f32,
+        side_bias: f32,
+        tie_rate: f64,
+    ) -> Result<Self, &'static str> {
+        let mut person = Self {
             number,
             wants,
-            temperature: rng.random_range(0.15..0.6),
-            side_bias: rng.random_range(-0.3..0.3),
-            tie_rate: rng.random_range(0.0..0.5),
+            consistency: Some(consistency),
+            temperature: 1.0,
+            side_bias,
+            tie_rate,
+        };
+        if !(consistency > 0.5 && consistency < 1.0) {
+            return Err("has a `consistency` that is not above 0.5 and below 1");
         }
+        let differences = consistency::differences(|values| person.utility_of(values));
+        let bias = f64::from(side_bias);
+        person.temperature = consistency::temperature(&differences, consistency.into(), bias)
+            .ok_or("likes no picture better than another: no weight is other than 0")?
+            as f32;
+        Ok(person)
     }
 
     /// Somebody who likes what this person dislikes, and is the same otherwise.
@@ -148,24 +209,17 @@ impl Person {
             want.weight = -want.weight;
             want.ideal = want.ideal.map(|ideal| -ideal);
         }
-        opposite
-    }
-
-    /// What keeps this person from choosing, if anything.
-    fn check(&self) -> Result<(), &'static str> {
-        let numbers = self.wants.iter().flat_map(|w| [Some(w.weight), w.ideal]);
-        if self.wants.is_empty() {
-            Err("wants nothing: `wants` needs at least one axis")
-        } else if !numbers.flatten().all(f32::is_finite) {
-            Err("has a weight or an ideal that is no number")
-        } else if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            Err("has a `temperature` that is not above 0")
-        } else if !self.side_bias.is_finite() {
-            Err("has a `side_bias` that is no number")
-        } else if !(0.0..=MOST_TIES).contains(&self.tie_rate) {
-            Err("has a `tie_rate` that is not between 0 and 0.9")
-        } else {
-            Ok(())
+        // Mirrored ideals lie elsewhere among the pictures: as consistent is another temperature.
+        match self.consistency {
+            Some(consistency) => Self::consistent(
+                self.number,
+                opposite.wants,
+                consistency,
+                self.side_bias,
+                self.tie_rate,
+            )
+            .expect("the opposite of somebody with wants has wants"),
+            None => opposite,
         }
     }
 
@@ -174,14 +228,14 @@ impl Person {
         self.number
     }
 
-    /// Side of the fixed split by user: a fifth of the people is never trained on.
+    /// Side of the fixed split by user.
     pub fn split(&self) -> Split {
-        let person = [b"person".as_slice(), &self.number.to_le_bytes()].concat();
-        if stable_hash(&person) % 100 < HELD_OUT_PER_CENT {
-            Split::HeldOut
-        } else {
-            Split::Train
-        }
+        side_of(self.number)
+    }
+
+    /// The axes that the person wants something of.
+    pub fn wanted(&self) -> impl Iterator<Item = Axis> {
+        self.wants.iter().map(|want| want.axis)
     }
 
     /// How much this person likes a picture; only differences mean anything.
@@ -250,8 +304,10 @@ impl Person {
     }
 }
 
-/// Format of a file of people; another one is refused.
-const FILE_FORMAT: u32 = 1;
+/// Format that files of people are written in.
+const FILE_FORMAT: u32 = 2;
+/// Formats that are read. Format 1 had a temperature where format 2 has the consistency.
+const FORMATS_READ: std::ops::RangeInclusive<u32> = 1..=FILE_FORMAT;
 
 /// People in a file, so that results can be had again and others can bring their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -275,13 +331,10 @@ pub struct PopulationError {
 impl Population {
     /// The first `count` people of a seed on one side of the split.
     pub fn sample(name: &str, seed: u64, split: Split, count: usize) -> Self {
-        let people = (0..)
-            .map(|number| Person::sample(seed, number))
-            .filter(|person| person.split() == split);
         Self {
             format: FILE_FORMAT,
             name: name.to_owned(),
-            people: people.take(count).collect(),
+            people: Person::sample_all(seed, split).take(count).collect(),
         }
     }
 
@@ -298,16 +351,11 @@ impl Population {
         let text = std::fs::read(path).map_err(|e| error(e.to_string()))?;
         let population: Self =
             serde_json::from_slice(&text).map_err(|e| error(format!("no file of people: {e}")))?;
-        if population.format != FILE_FORMAT {
+        if !FORMATS_READ.contains(&population.format) {
             return Err(error(format!(
-                "the file is of format {}, this program reads format {FILE_FORMAT}",
+                "the file is of format {}, this program reads formats 1 and {FILE_FORMAT}",
                 population.format
             )));
-        }
-        for person in &population.people {
-            person
-                .check()
-                .map_err(|reason| error(format!("person {} {reason}", person.number)))?;
         }
         match population.people.is_empty() {
             true => Err(error("there is nobody in it".to_owned())),
@@ -338,6 +386,8 @@ fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
 
     fn people(count: u64) -> impl Iterator<Item = Person> {
@@ -363,7 +413,11 @@ mod tests {
 
         for (spoil, expected) in [
             ((|p| p.wants.clear()) as fn(&mut Person), "wants nothing"),
-            (|p| p.temperature = 0.0, "temperature"),
+            (|p| p.consistency = Some(0.5), "consistency"),
+            (
+                |p| p.wants.iter_mut().for_each(|w| w.weight = 0.0),
+                "weight",
+            ),
             (|p| p.tie_rate = 1.0, "tie_rate"),
         ] {
             let mut spoiled = written.clone();
@@ -375,6 +429,88 @@ mod tests {
         }
         std::fs::write(&path, "{}").unwrap();
         assert!(Population::read(&path).is_err());
+    }
+
+    #[test]
+    fn a_file_of_the_first_format_is_read_as_it_was_meant() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("people.json");
+        let first = r#"{"format": 1, "name": "held out", "people": [{"number": 3,
+            "wants": [{"axis": "outline", "weight": 1.1},
+                      {"axis": "warmth", "weight": -0.8, "ideal": -1.0}],
+            "temperature": 0.3, "side_bias": 0.1, "tie_rate": 0.2}]}"#;
+        std::fs::write(&path, first).unwrap();
+        let population = Population::read(&path).unwrap();
+        assert_eq!(population.people[0].temperature, 0.3);
+        assert!(
+            population.people[0]
+                .wanted()
+                .eq([Axis::Outline, Axis::Warmth])
+        );
+        population.write(&path).unwrap();
+        assert_eq!(Population::read(&path).unwrap(), population);
+
+        for (from, to, said) in [
+            ("0.3", "0.0", "temperature"),
+            ("\"temperature\": 0.3,", "", "consistency"),
+            (
+                "\"temperature\"",
+                "\"consistency\": 0.9, \"temperature\"",
+                "or else",
+            ),
+            ("\"format\": 1", "\"format\": 3", "format 3"),
+        ] {
+            std::fs::write(&path, first.replace(from, to)).unwrap();
+            let error = Population::read(&path).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn people_are_as_consistent_as_the_reference_population_says() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut values: Vec<f32> = people(300).map(|p| p.consistency.unwrap()).collect();
+        values.sort_by(f32::total_cmp);
+        assert!(values[0] >= 0.8 && values[0] < 0.82 && values[299] <= 0.95 && values[299] > 0.93);
+        for person in people(300) {
+            let differences = consistency::differences(|values| person.utility_of(values));
+            let bias = f64::from(person.side_bias);
+            let got = consistency::consistency(&differences, person.temperature.into(), bias);
+            let wanted = f64::from(person.consistency.unwrap());
+            assert!((got - wanted).abs() < 1e-3, "{got} of {wanted}");
+        }
+        let some = |has: &dyn Fn(&Person) -> bool| people(300).filter(has).count();
+        for having in [some(&|p| p.tie_rate > 0.0), some(&|p| p.side_bias != 0.0)] {
+            assert!((110..190).contains(&having), "{having}");
+        }
+        let (person, mut better, mut decided) = (Person::sample(1, 2), 0, 0);
+        for [left, right] in consistency::pairs().iter().cycle().take(20_000) {
+            let best = match person.utility_of(left).total_cmp(&person.utility_of(right)) {
+                std::cmp::Ordering::Equal => continue,
+                std::cmp::Ordering::Greater => Choice::Left,
+                std::cmp::Ordering::Less => Choice::Right,
+            };
+            let undecided = Person {
+                tie_rate: 0.0,
+                ..person.clone()
+            };
+            better += u32::from(undecided.choose_measured(left, right, &mut rng) == best);
+            decided += 1;
+        }
+        let share = f64::from(better) / f64::from(decided);
+        let wanted = f64::from(person.consistency.unwrap());
+        assert!((share - wanted).abs() < 0.02, "{share} of {wanted}");
+    }
+
+    #[test]
+    fn no_trained_person_wants_what_is_withheld_and_some_held_out_ones_do() {
+        let withheld = |split| {
+            let people = Person::sample_all(1, split).take(500);
+            people.filter(|p| !p.wanted().all(Axis::told)).count()
+        };
+        assert_eq!(withheld(Split::Train), 0);
+        let held_out = withheld(Split::HeldOut);
+        assert!((50..200).contains(&held_out), "{held_out}");
     }
 
     #[test]
@@ -395,7 +531,8 @@ mod tests {
     fn every_axis_and_both_directions_are_wanted_by_somebody() {
         for axis in Axis::ALL {
             for sign in [1.0, -1.0] {
-                let wanted = people(500)
+                let wanted = Person::sample_all(1, Split::HeldOut)
+                    .take(500)
                     .flat_map(|p| p.wants)
                     .any(|want| want.axis == axis && want.weight * sign > 0.0);
                 assert!(wanted, "{axis:?} {sign}");

@@ -1,51 +1,49 @@
 //! Short English descriptions of a taste, from what a person's choices show.
 use super::axes::{Axis, AxisValues};
 
-/// Words for the low and the high end of an axis.
-pub fn words(axis: Axis, high: bool) -> &'static str {
-    match (axis, high) {
-        (Axis::Colourfulness, true) => "colourful pictures",
-        (Axis::Colourfulness, false) => "pictures in one plain colour",
-        (Axis::Brightness, true) => "bright, light pictures",
-        (Axis::Brightness, false) => "dark pictures",
-        (Axis::Warmth, true) => "warm colours",
-        (Axis::Warmth, false) => "cool colours",
-        (Axis::Outline, true) => "bold dark outlines",
-        (Axis::Outline, false) => "soft shapes without outlines",
-        (Axis::Detail, true) => "fine detail",
-        (Axis::Detail, false) => "simple, calm shapes",
-        (Axis::Shading, true) => "soft shading and depth",
-        (Axis::Shading, false) => "flat areas of colour",
-        (Axis::Background, true) => "a coloured background",
-        (Axis::Background, false) => "a plain white background",
-        (Axis::Fill, true) => "large drawings that fill the picture",
-        (Axis::Fill, false) => "small drawings with space around them",
-    }
+/// Words for the low and the high end of an axis; none for an axis that is withheld
+/// ([`Axis::TOLD`]).
+pub fn words(axis: Axis) -> Option<[&'static str; 2]> {
+    Some(match axis {
+        Axis::Colourfulness => ["pictures in one plain colour", "colourful pictures"],
+        Axis::Brightness => ["dark pictures", "bright, light pictures"],
+        Axis::Warmth => ["cool colours", "warm colours"],
+        Axis::Outline => ["soft shapes without outlines", "bold dark outlines"],
+        Axis::Detail => ["simple, calm shapes", "fine detail"],
+        Axis::Shading => ["flat areas of colour", "soft shading and depth"],
+        Axis::Background => ["a plain white background", "a coloured background"],
+        Axis::Fill => [
+            "small drawings with space around them",
+            "large drawings that fill the picture",
+        ],
+        Axis::Symmetry | Axis::Compactness => return None,
+    })
 }
 
 /// One description: what is liked, strongest first, and the other end of the strongest.
 ///
-/// `likes` holds the ends of up to two axes, each as (axis, high end).
+/// `likes` holds the ends of up to two axes, each as (axis, high end); withheld ones aren't spoken
+/// of.
 pub fn sentence(likes: &[(Axis, bool)]) -> String {
-    match likes {
+    let ends = likes.iter().filter_map(|&(axis, high)| {
+        let ends = words(axis)?;
+        Some((ends[usize::from(high)], ends[usize::from(!high)]))
+    });
+    match ends.collect::<Vec<_>>().as_slice() {
         [] => "this person shows no clear preference in these pictures".to_owned(),
-        [(axis, high), rest @ ..] => {
+        [(liked, disliked), rest @ ..] => {
             let also: String = rest
                 .iter()
-                .map(|&(axis, high)| format!(" and {}", words(axis, high)))
+                .map(|(also, _)| format!(" and {also}"))
                 .collect();
-            format!(
-                "this person likes {}{also}; dislikes {}",
-                words(*axis, *high),
-                words(*axis, !high)
-            )
+            format!("this person likes {liked}{also}; dislikes {disliked}")
         }
     }
 }
 
 /// Every kind of description once, for the tokenizer's vocabulary.
 pub fn vocabulary() -> Vec<String> {
-    let ends = Axis::ALL
+    let ends = Axis::TOLD
         .into_iter()
         .flat_map(|axis| [(axis, true), (axis, false)]);
     std::iter::once(sentence(&[]))
@@ -72,10 +70,10 @@ pub fn describe(choices: &[(AxisValues, AxisValues)]) -> String {
     sentence(&likes)
 }
 
-/// All axes with the evidence that the choices give for them, the strongest first; positive for
-/// the high end.
+/// The axes that may be spoken of ([`Axis::TOLD`]) with the evidence that the choices give for them,
+/// the strongest first; positive for the high end.
 pub fn ranked(choices: &[(AxisValues, AxisValues)]) -> Vec<(Axis, f32)> {
-    let mut evidence: Vec<(Axis, f32)> = Axis::ALL
+    let mut evidence: Vec<(Axis, f32)> = Axis::TOLD
         .into_iter()
         .map(|axis| (axis, evidence(choices, axis)))
         .collect();
@@ -131,9 +129,23 @@ mod tests {
     }
 
     #[test]
+    fn a_withheld_axis_is_never_spoken_of() {
+        for axis in Axis::ALL {
+            assert_eq!(words(axis).is_some(), axis.told(), "{axis:?}");
+            let choices = [(at(axis, 3.0), at(axis, -3.0)); 4];
+            let named = describe(&choices) != sentence(&[]);
+            assert_eq!(named, axis.told(), "{axis:?}");
+        }
+        let said = vocabulary().join(" ");
+        for withheld in ["symmetr", "mirror", "lopsided", "compact", "scattered"] {
+            assert!(!said.contains(withheld), "{withheld}");
+        }
+    }
+
+    #[test]
     fn descriptions_are_short() {
-        for first in Axis::ALL {
-            for second in Axis::ALL {
+        for first in Axis::TOLD {
+            for second in Axis::TOLD {
                 let count = sentence(&[(first, true), (second, false)])
                     .split(' ')
                     .count();

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::axes::{AxisValues, measure};
-use super::ceiling::{Posterior, oracle};
+use super::ceiling::{Prior, oracle};
 use super::choice_pool::{ChoicePool, Chosen, Shown};
 use super::drawing::{EvaluationError, Request, draw, embed};
 use super::next_pair::NextPair;
@@ -248,9 +248,10 @@ fn ceilings(
         .iter()
         .map(|pictures| pictures.iter().map(|p| measure(p).normalised()).collect())
         .collect();
+    let prior = Prior::sample();
     let (mut oracle_won, mut bayes_won) = (Vec::new(), Vec::new());
     for (i, (person, answers)) in config.population.people.iter().zip(chosen).enumerate() {
-        let posterior = Posterior::after(answers, config.choices);
+        let posterior = prior.after(answers, config.choices);
         for pictures in &measured {
             let (candidates, rivals) = pictures.split_at(best_of);
             let rival = &rivals[i % rivals.len()];

@@ -11,7 +11,7 @@ use super::identity::{digest, digest_all};
 use crate::data::split::Split;
 use crate::diffusion::Noise;
 use crate::evaluation::choice_pool::ChoicePool;
-use crate::evaluation::population::Person;
+use crate::evaluation::population::{Person, REFERENCE_TEXT};
 use crate::preference::conversation::{PAIRS, PreferencePair};
 use crate::preference::embedding::PreferenceEmbedder;
 
@@ -52,11 +52,10 @@ pub(super) fn read_choices(
     dir: &Path,
     stop: &AtomicBool,
 ) -> Result<Option<Vec<EmbeddedPerson>>, TrainError> {
-    let blocks = Blocks::open(dir, &origin(choices, weights, &format!("{seed} {split:?}")))?;
+    let who = format!("{seed} {split:?} {}", REFERENCE_TEXT.concat());
+    let blocks = Blocks::open(dir, &origin(choices, weights, &who))?;
     let mut people = Vec::with_capacity(count + 1);
-    let all = (0..)
-        .map(|number| Person::sample(seed, number))
-        .filter(|person| person.split() == split);
+    let all = Person::sample_all(seed, split);
     let couples: Vec<Person> = all.take(count.div_ceil(2)).collect();
     for (number, block) in couples.chunks(BATCH / 2).enumerate() {
         let hidden = match blocks.read(number)? {

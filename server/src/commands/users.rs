@@ -16,10 +16,10 @@ pub(crate) struct UsersArgs {
 enum UsersCommand {
     /// Draw people from the model of taste and write them to a JSON file.
     ///
-    /// A person has one to three wants (an axis of a picture, a weight whose sign is the
-    /// direction, for some an ideal point), an inconsistency and a lean to one side. A fifth of
-    /// all people, told by their numbers, is never trained on; those are drawn unless
-    /// `--trained` is given.
+    /// How people are drawn is what assets/population.json says: a person has one to three wants
+    /// (an axis of a picture, a weight whose sign is the direction, for some an ideal point) and a
+    /// consistency; some call near pictures equal, some lean to one side. A fifth of all people,
+    /// told by their numbers, is never trained on; those are drawn unless `--trained` is given.
     Sample(SampleArgs),
 }
 

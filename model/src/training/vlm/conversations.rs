@@ -6,7 +6,7 @@ use tch::{Device, Tensor};
 use crate::data::split::Split;
 use crate::diffusion::Noise;
 use crate::evaluation::axes::{Axis, AxisValues, measure};
-use crate::evaluation::population::{Choice, Person};
+use crate::evaluation::population::{self, Choice, Person};
 use crate::evaluation::taste;
 use crate::preference::conversation::PAIRS;
 use crate::training::pictures::bytes_to_tensor;
@@ -45,9 +45,9 @@ impl Conversation {
     }
 
     /// How far the preferred pictures of the first `pairs` pairs are ahead of the others on each
-    /// axis, on the mean.
-    pub(super) fn lead(&self, gallery: &Gallery, pairs: usize) -> [f32; Axis::ALL.len()] {
-        Axis::ALL.map(|axis| {
+    /// axis that may be told, on the mean.
+    pub(super) fn lead(&self, gallery: &Gallery, pairs: usize) -> [f32; Axis::TOLD.len()] {
+        Axis::TOLD.map(|axis| {
             let ahead = |&(a, b): &(usize, usize)| gallery.axes[a][axis] - gallery.axes[b][axis];
             self.pairs[..pairs].iter().map(ahead).sum::<f32>() / pairs as f32
         })
@@ -136,12 +136,13 @@ impl Gallery {
 
     /// Somebody of this side of the population makes five choices in one of the collections.
     pub(super) fn conversation(&self, split: Split, noise: &mut Noise) -> Conversation {
-        let person = loop {
-            let person = Person::sample(POPULATION, noise.below(PEOPLE) as u64);
-            if person.split() == split {
-                break person;
+        let number = loop {
+            let number = noise.below(PEOPLE) as u64;
+            if population::side_of(number) == split {
+                break number;
             }
         };
+        let person = Person::sample(POPULATION, number);
         let groups = &self.collections[noise.below(self.collections.len())];
         let mut choice = || loop {
             let rows = &groups[noise.below(groups.len())];

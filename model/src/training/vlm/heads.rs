@@ -10,7 +10,7 @@ use crate::weights::{Params, WeightsError};
 const CHOICE_DIM: i64 = 64;
 
 /// What is read off the states beside the next token: which pictures the person likes, and the
-/// axes of what was shown. Trained beside the model to bring the taste into its states; no part
+/// axes of what was shown, but for the withheld ones. Trained beside the model to bring the taste into its states; no part
 /// of it.
 pub(super) struct Heads {
     person: Linear,
@@ -28,7 +28,7 @@ impl Heads {
     ) -> Result<Self, WeightsError> {
         let params = Params::random(1, model.kind(), model.device());
         let inner = 2 * CHOICE_DIM;
-        let axes = Axis::ALL.len() as i64;
+        let axes = Axis::TOLD.len() as i64;
         Ok(Self {
             person: Linear::new(&params.sub("person"), hidden, CHOICE_DIM)?,
             picture: [
@@ -54,7 +54,7 @@ impl Heads {
     }
 
     /// Mean squared error of the axes of the pictures before `states` (`[N, hidden]`); `axes`
-    /// are the measured ones, row by row.
+    /// are the measured ones that may be told, row by row.
     pub(super) fn axes_loss(&self, states: &Tensor, axes: &[f32]) -> Tensor {
         mean_squared(&self.axes.forward(states), axes)
     }

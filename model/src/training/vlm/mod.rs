@@ -387,7 +387,7 @@ impl Stage for Vlm {
             .collect();
         let axes: Vec<f32> = rows
             .iter()
-            .flat_map(|&row| self.train.axes(row).0)
+            .flat_map(|&row| self.train.axes(row).told())
             .collect();
         let axes = self.head.axes_loss(&at(&after_pictures), &axes);
         let lead_after = |pairs: usize, positions: Vec<i64>| {

@@ -60,8 +60,8 @@ enum EvalCommand {
     /// whether these still show what was asked for, the correlation of place and liking, over all
     /// couples and in each of them, and the largest step.
     Blend(blend::BlendArgs),
-    /// Print mean and standard deviation of every axis over the artwork and its variants: the
-    /// constants that measured axes are normalised by.
+    /// Print mean and standard deviation of every axis over the artwork and its variants (the
+    /// constants that measured axes are normalised by), and how they are correlated.
     Axes(axes::AxesArgs),
 }
 
