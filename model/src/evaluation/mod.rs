@@ -6,6 +6,7 @@ pub mod ceiling;
 pub mod choice_pool;
 pub mod drawing;
 pub mod judge;
+pub mod jury;
 pub mod kid;
 pub mod mirror;
 pub mod next_pair;

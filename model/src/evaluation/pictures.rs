@@ -13,7 +13,7 @@ use crate::engine::{Engine, Taste};
 use crate::weights::ModelFolder;
 
 /// Guesses of the judge of which one has to be right.
-const GUESSES: usize = 5;
+pub(super) const GUESSES: usize = 5;
 
 /// A prompt and the subject it names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,24 +3,31 @@
 //! somebody else?
 //!
 //! All arms of a comparison share prompt, seed, steps and guidance. The choices that a taste is
-//! read from are between pictures of other prompts than those it is judged on.
+//! read from are between pictures of other prompts than those it is judged on. Of several numbers of
+//! choices each larger one begins with the same choices, and base and population are drawn once.
+mod rates;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
-use predilect_statistics::{Cluster, Interval, RESAMPLES, cluster_bootstrap, wilson};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
+pub use self::rates::{Difference, OfAxis, Results, ShownBy, WinRate};
+use self::rates::{differences, results, win_rate};
 use super::axes::{AxisValues, measure};
 use super::ceiling::{Prior, oracle};
 use super::choice_pool::{ChoicePool, Chosen, Shown};
 use super::drawing::{EvaluationError, Request, draw, embed};
+use super::jury::{Jury, Seen};
 use super::next_pair::NextPair;
 use super::population::{Choice, Person, Population};
 use crate::data::split::stable_hash;
 use crate::engine::{Engine, Taste};
 use crate::preference::conversation::PAIRS;
+use crate::preference::embedding::PreferenceEmbedding;
 
 /// Pictures of each prompt that the ceilings' picks are compared with, in turn.
 const RIVALS: u64 = 8;
@@ -54,6 +61,11 @@ impl Arm {
             Self::Mismatched => "mismatched",
         }
     }
+
+    /// Whether it follows from somebody's choices.
+    fn follows_choices(self) -> bool {
+        matches!(self, Self::Personalised | Self::Mismatched)
+    }
 }
 
 /// What is compared.
@@ -66,14 +78,16 @@ pub struct WinRateConfig<'a> {
     pub prompts: &'a [String],
     /// What the personalised pictures are compared with.
     pub opponents: &'a [Arm],
-    /// Choices that each person's taste is read from, one or more.
-    pub pairs_per_user: usize,
+    /// Choices that each person's taste is read from, one or more; one run for each number.
+    pub pairs_per_user: &'a [usize],
     /// Which pairs they choose between.
     pub shown: Shown,
     /// Decides each person's choices and every picture's seed.
     pub seed: u64,
     /// Pictures of each prompt that the ceilings pick from; without, there are no ceilings.
     pub best_of: Option<usize>,
+    /// Who says what the pictures show, if anybody.
+    pub jury: Option<Jury<'a>>,
     /// Where every picture goes, if anywhere, with a manifest.
     pub save: Option<&'a Path>,
 }
@@ -85,6 +99,9 @@ pub struct Drawn {
     pub arm: Arm,
     /// How much the person likes it.
     pub utility: f32,
+    /// What the judge sees in it, where it was asked.
+    #[serde(flatten)]
+    pub seen: Option<Seen>,
     /// Its file in the folder, where one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
@@ -99,6 +116,8 @@ pub struct Comparison {
     pub prompt: String,
     /// The seed that the arms share.
     pub seed: u64,
+    /// Choices that the person's taste was read from.
+    pub pairs_per_user: usize,
     /// The pictures, the personalised one first.
     pub pictures: Vec<Drawn>,
     /// What the person answered, with a person's inconsistency, when asked to choose between the
@@ -106,23 +125,15 @@ pub struct Comparison {
     pub answers: Vec<f64>,
 }
 
-/// How often the personalised picture won.
-#[derive(Debug, Clone, Serialize)]
-pub struct WinRate {
-    /// Against whom.
-    pub opponent: Arm,
-    /// Comparisons.
-    pub n: usize,
-    /// Comparisons that ended in a tie.
-    pub ties: usize,
-    /// Share won, ties as half.
-    pub rate: f64,
-    /// Share won of those that were no tie.
-    pub rate_without_ties: f64,
-    /// Wilson's interval of `rate`, as if all comparisons were independent; none without any.
-    pub wilson: Option<Interval>,
-    /// Bootstrap interval of `rate`, clustered by person; none with fewer than two people.
-    pub by_person: Option<Interval>,
+impl Comparison {
+    /// Whether the personalised picture won against the opponent in this place, by utility: 1, 0, or
+    /// ½ for equal ones.
+    fn won(&self, opponent: usize) -> f64 {
+        won_by(
+            self.pictures[0].utility,
+            self.pictures[opponent + 1].utility,
+        )
+    }
 }
 
 /// What can be won against the base model by picking among pictures that it drew, by the
@@ -144,18 +155,21 @@ pub struct WinRateReport {
     pub population: String,
     /// Its size.
     pub people: usize,
-    /// Choices that each person's taste was read from.
-    pub pairs_per_user: usize,
+    /// Prompts drawn for each person.
+    pub prompts: usize,
     /// SHA-256 of the model's weights.
     pub model: String,
-    /// By the person's own, noiseless utility.
-    pub by_utility: Vec<WinRate>,
-    /// By what the person answers when asked.
-    pub by_answers: Vec<WinRate>,
-    /// How much there was to win.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ceilings: Option<Ceilings>,
-    /// Everything that was compared.
+    /// Of the first number of choices.
+    #[serde(flatten)]
+    pub results: Results,
+    /// Of each further number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Results>,
+    /// What more choices win, of every two numbers of choices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// Everything that was compared, number of choices by number of choices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub comparisons: Vec<Comparison>,
 }
 
@@ -164,6 +178,9 @@ pub struct WinRateReport {
 /// # Errors
 /// When the population has fewer than two people, drawing or reading choices fails, or a
 /// picture cannot be written.
+///
+/// # Panics
+/// Without any number of choices.
 pub fn win_rates(
     engine: &Engine,
     config: &WinRateConfig,
@@ -177,46 +194,66 @@ pub fn win_rates(
         Shown::AtRandom => None,
         Shown::ToTellMost => Some(NextPair::new(&config.choices.shown_pairs())),
     };
+    let most = config.pairs_per_user.iter().copied().max().unwrap_or(0);
     let chosen: Vec<Vec<Chosen>> = people
         .iter()
         .map(|person| {
             let mut rng = stream(config.seed, person, "choices");
-            let count = config.pairs_per_user;
             match &next_pair {
-                None => config.choices.choices(person, count, &mut rng),
-                Some(next) => config
-                    .choices
-                    .telling_choices(person, count, &mut rng, next),
+                None => config.choices.choices(person, most, &mut rng),
+                Some(next) => config.choices.telling_choices(person, most, &mut rng, next),
             }
         })
         .collect();
-    let tastes: Vec<Taste> = chosen
+    let tastes: Vec<Vec<Taste>> = chosen
         .iter()
-        .map(|chosen| read(engine, config.choices, chosen))
+        .map(|chosen| read(engine, config, chosen))
         .collect::<Result<_, _>>()?;
     let others = somebody_else(people.len(), config.seed);
-    let mut comparisons = Vec::with_capacity(people.len() * config.prompts.len());
+    let mut runs = vec![Vec::new(); config.pairs_per_user.len()];
     for (i, person) in people.iter().enumerate() {
         let another = &tastes[others[i]];
-        comparisons.extend(compare(engine, config, person, &tastes[i], another)?);
+        let compared = compare(engine, config, person, &tastes[i], another)?;
+        for (run, compared) in runs.iter_mut().zip(compared) {
+            run.extend(compared);
+        }
         progress(i + 1);
     }
     let ceilings = match config.best_of {
-        Some(best_of) => Some(ceilings(engine, config, best_of, &chosen)?),
-        None => None,
+        Some(best_of) => ceilings(engine, config, best_of, &chosen)?
+            .into_iter()
+            .map(Some)
+            .collect(),
+        None => vec![None; runs.len()],
     };
-    let model = engine.info().hash.clone();
-    Ok(report(config, model, comparisons, ceilings))
+    Ok(report(config, engine.info().hash.clone(), runs, ceilings))
 }
 
-/// The taste that choices speak of, four to an embedding, the embeddings blended evenly as those of
-/// a profile's sets are.
-fn read(engine: &Engine, pool: &ChoicePool, chosen: &[Chosen]) -> Result<Taste, EvaluationError> {
-    let sets = chosen.chunks(PAIRS).map(|set| {
-        let pairs = set.iter().map(|choice| pool.pair(choice)).collect();
-        Ok((embed(engine, pairs)?, 1.0))
-    });
-    Ok(Taste::Blend(sets.collect::<Result<_, EvaluationError>>()?))
+/// The taste that choices of each number speak of, four to an embedding, the embeddings blended
+/// evenly as those of a profile's sets are.
+fn read(
+    engine: &Engine,
+    config: &WinRateConfig,
+    chosen: &[Chosen],
+) -> Result<Vec<Taste>, EvaluationError> {
+    let mut embeddings: HashMap<(usize, usize), PreferenceEmbedding> = HashMap::new();
+    let mut taste = |count: usize| {
+        let mut sets = Vec::new();
+        for from in (0..count).step_by(PAIRS) {
+            let to = count.min(from + PAIRS);
+            if !embeddings.contains_key(&(from, to)) {
+                let pairs = chosen[from..to].iter().map(|c| config.choices.pair(c));
+                embeddings.insert((from, to), embed(engine, pairs.collect())?);
+            }
+            sets.push((embeddings[&(from, to)].clone(), 1.0));
+        }
+        Ok(Taste::Blend(sets))
+    };
+    config
+        .pairs_per_user
+        .iter()
+        .map(|&count| taste(count))
+        .collect()
 }
 
 /// For each of `count` people another one, everybody once: a random cycle through all (Sattolo,
@@ -230,14 +267,15 @@ fn somebody_else(count: usize, seed: u64) -> Vec<usize> {
     others
 }
 
-/// Draws candidates of every prompt and picks among them for every person. The rivals are other
-/// pictures of the base model, so that picking at random would win half.
+/// Draws candidates of every prompt and picks among them for every person, by each number of their
+/// choices. The rivals are other pictures of the base model, so that picking at random would win
+/// half.
 fn ceilings(
     engine: &Engine,
     config: &WinRateConfig,
     best_of: usize,
     chosen: &[Vec<Chosen>],
-) -> Result<Ceilings, EvaluationError> {
+) -> Result<Vec<Ceilings>, EvaluationError> {
     let seeds = (0..best_of as u64 + RIVALS).map(|i| CANDIDATE_SEED + i);
     let requests = config.prompts.iter().map(|prompt| Request {
         prompt: prompt.clone(),
@@ -249,26 +287,29 @@ fn ceilings(
         .map(|pictures| pictures.iter().map(|p| measure(p).normalised()).collect())
         .collect();
     let prior = Prior::sample();
-    let (mut oracle_won, mut bayes_won) = (Vec::new(), Vec::new());
-    for (i, (person, answers)) in config.population.people.iter().zip(chosen).enumerate() {
-        let posterior = prior.after(answers, config.choices);
-        for pictures in &measured {
-            let (candidates, rivals) = pictures.split_at(best_of);
-            let rival = &rivals[i % rivals.len()];
-            let won = |picked: Option<usize>| {
-                let picked = picked.map_or(f32::MIN, |i| person.utility_of(&candidates[i]));
-                won_by(picked, person.utility_of(rival))
-            };
-            let number = person.number();
-            oracle_won.push((number, won(oracle(person, candidates))));
-            bayes_won.push((number, won(posterior.best(candidates, rival))));
+    let of_count = |&count: &usize| {
+        let (mut oracle_won, mut bayes_won) = (Vec::new(), Vec::new());
+        for (i, (person, answers)) in config.population.people.iter().zip(chosen).enumerate() {
+            let posterior = prior.after(&answers[..count], config.choices);
+            for pictures in &measured {
+                let (candidates, rivals) = pictures.split_at(best_of);
+                let rival = &rivals[i % rivals.len()];
+                let won = |picked: Option<usize>| {
+                    let picked = picked.map_or(f32::MIN, |i| person.utility_of(&candidates[i]));
+                    won_by(picked, person.utility_of(rival))
+                };
+                let number = person.number();
+                oracle_won.push((number, won(oracle(person, candidates))));
+                bayes_won.push((number, won(posterior.best(candidates, rival))));
+            }
         }
-    }
-    Ok(Ceilings {
-        best_of,
-        oracle: win_rate(Arm::Base, &oracle_won, config.seed),
-        bayes: win_rate(Arm::Base, &bayes_won, config.seed),
-    })
+        Ceilings {
+            best_of,
+            oracle: win_rate(Arm::Base, &oracle_won, config.seed),
+            bayes: win_rate(Arm::Base, &bayes_won, config.seed),
+        }
+    };
+    Ok(config.pairs_per_user.iter().map(of_count).collect())
 }
 
 /// 1, 0, or ½ for equal utilities.
@@ -280,65 +321,102 @@ fn won_by(own: f32, other: f32) -> f64 {
     }
 }
 
-/// All prompts for one person.
+/// All prompts for one person, for each number of choices.
 fn compare(
     engine: &Engine,
     config: &WinRateConfig,
     person: &Person,
-    own: &Taste,
-    another: &Taste,
-) -> Result<Vec<Comparison>, EvaluationError> {
+    own: &[Taste],
+    another: &[Taste],
+) -> Result<Vec<Vec<Comparison>>, EvaluationError> {
+    let arms: Vec<Arm> = [&[Arm::Personalised], config.opponents].concat();
+    let runs = 0..config.pairs_per_user.len();
+    // What follows no choices is drawn for the first run, and is the same in all.
+    let drawn_for = |arm: Arm, run: usize| if arm.follows_choices() { run } else { 0 };
+    let kinds: Vec<(Arm, usize)> = runs
+        .clone()
+        .flat_map(|run| arms.iter().map(move |&arm| (arm, run)))
+        .filter(|&(arm, run)| drawn_for(arm, run) == run)
+        .collect();
+    let taste = |(arm, run): (Arm, usize)| match arm {
+        Arm::Personalised => own[run].clone(),
+        Arm::Base => Taste::Base,
+        Arm::Population => Taste::Population,
+        Arm::Mismatched => another[run].clone(),
+    };
     let seeds: Vec<u64> = config
         .prompts
         .iter()
         .map(|prompt| stream(config.seed, person, prompt).random::<u32>().into())
         .collect();
-    let arms: Vec<Arm> = [&[Arm::Personalised], config.opponents].concat();
-    let taste = |arm: &Arm| match arm {
-        Arm::Personalised => own.clone(),
-        Arm::Base => Taste::Base,
-        Arm::Population => Taste::Population,
-        Arm::Mismatched => another.clone(),
-    };
-    let mut requests = Vec::with_capacity(seeds.len() * arms.len());
-    for (prompt, &seed) in config.prompts.iter().zip(&seeds) {
-        requests.extend(arms.iter().map(|arm| Request {
+    let asked = || config.prompts.iter().zip(&seeds);
+    let requests = asked().flat_map(|(prompt, &seed)| {
+        let request = move |&kind| Request {
             prompt: prompt.clone(),
             seeds: vec![seed],
-            taste: taste(arm),
-        }));
+            taste: taste(kind),
+        };
+        kinds.iter().map(request)
+    });
+    let pictures: Vec<RgbImage> = draw(engine, requests.collect())?.concat();
+    let seen: Vec<Option<Seen>> = match &config.jury {
+        Some(jury) => {
+            let prompts = asked().flat_map(|(prompt, _)| kinds.iter().map(|_| prompt.as_str()));
+            let seen = jury.look(&prompts.collect::<Vec<_>>(), &pictures);
+            seen.into_iter().map(Some).collect()
+        }
+        None => vec![None; pictures.len()],
+    };
+    let mut all: Vec<Drawn> = Vec::with_capacity(pictures.len());
+    for (i, (picture, seen)) in pictures.iter().zip(seen).enumerate() {
+        let (arm, run) = kinds[i % kinds.len()];
+        let prompt = i / kinds.len();
+        let name = match arm.follows_choices() && runs.len() > 1 {
+            true => format!("{}-{}", arm.as_str(), config.pairs_per_user[run]),
+            false => arm.as_str().to_owned(),
+        };
+        let save = |dir| {
+            save(
+                dir,
+                person,
+                &config.prompts[prompt],
+                &name,
+                seeds[prompt],
+                picture,
+            )
+        };
+        all.push(Drawn {
+            arm,
+            utility: person.utility(picture),
+            seen,
+            file: config.save.map(save).transpose()?,
+        });
     }
-    let pictures: Vec<RgbImage> = draw(engine, requests)?.into_iter().flatten().collect();
-    let blocks = pictures.chunks(arms.len());
-    config
-        .prompts
-        .iter()
-        .zip(&seeds)
-        .zip(blocks)
-        .map(|((prompt, &seed), pictures)| {
-            let mut rng = stream(config.seed, person, &format!("answers {prompt}"));
-            let (own, others) = (&pictures[0], &pictures[1..]);
-            let answers = others
-                .iter()
-                .map(|other| answer(person, own, other, &mut rng));
-            let answers = answers.collect();
-            let drawn = arms.iter().zip(pictures).map(|(&arm, picture)| {
-                let utility = person.utility(picture);
-                let file = config
-                    .save
-                    .map(|dir| save(dir, person, prompt, arm, seed, picture))
-                    .transpose()?;
-                Ok(Drawn { arm, utility, file })
-            });
-            Ok(Comparison {
-                person: person.number(),
-                prompt: prompt.clone(),
-                seed,
-                pictures: drawn.collect::<Result<_, EvaluationError>>()?,
-                answers,
-            })
-        })
-        .collect()
+    let comparison = |run: usize, place: usize| {
+        let of_arm = |&arm: &Arm| {
+            let kind = (arm, drawn_for(arm, run));
+            let kind = kinds.iter().position(|&one| one == kind);
+            place * kinds.len() + kind.expect("every arm was drawn for its run")
+        };
+        let places: Vec<usize> = arms.iter().map(of_arm).collect();
+        let prompt = &config.prompts[place];
+        // The same in every run, so that runs differ by their pictures alone.
+        let mut rng = stream(config.seed, person, &format!("answers {prompt}"));
+        let answer =
+            |&other: &usize| answer(person, &pictures[places[0]], &pictures[other], &mut rng);
+        Comparison {
+            person: person.number(),
+            prompt: prompt.clone(),
+            seed: seeds[place],
+            pairs_per_user: config.pairs_per_user[run],
+            answers: places[1..].iter().map(answer).collect(),
+            pictures: places.iter().map(|&place| all[place].clone()).collect(),
+        }
+    };
+    let prompts = config.prompts.len();
+    Ok(runs
+        .map(|run| (0..prompts).map(|place| comparison(run, place)).collect())
+        .collect())
 }
 
 /// The person's answer with the personalised picture on a random side: 1, 0, or ½ for a tie.
@@ -351,19 +429,19 @@ fn answer(person: &Person, own: &RgbImage, other: &RgbImage, rng: &mut ChaCha8Rn
     }
 }
 
-/// Writes `DIR/PERSON/PROMPT-ARM-SEED.png`; returns the path within `dir`.
+/// Writes `DIR/PERSON/PROMPT-ARM-SEED.png`, the arm by its name; returns the path within `dir`.
 fn save(
     dir: &Path,
     person: &Person,
     prompt: &str,
-    arm: Arm,
+    arm: &str,
     seed: u64,
     picture: &RgbImage,
 ) -> Result<PathBuf, EvaluationError> {
     let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
     let prompt: String = prompt.chars().map(plain).collect();
     let folder = PathBuf::from(format!("person-{}", person.number()));
-    let file = folder.join(format!("{prompt}-{}-{seed}.png", arm.as_str()));
+    let file = folder.join(format!("{prompt}-{arm}-{seed}.png"));
     let path = dir.join(&file);
     let io = |source| EvaluationError::Io {
         path: path.clone(),
@@ -379,54 +457,28 @@ fn save(
 fn report(
     config: &WinRateConfig,
     model: String,
-    comparisons: Vec<Comparison>,
-    ceilings: Option<Ceilings>,
+    runs: Vec<Vec<Comparison>>,
+    ceilings: Vec<Option<Ceilings>>,
 ) -> WinRateReport {
-    let rates = |wins: &dyn Fn(&Comparison, usize) -> f64| -> Vec<WinRate> {
-        let rate = |(i, &opponent): (usize, &Arm)| {
-            let results: Vec<(u64, f64)> =
-                comparisons.iter().map(|c| (c.person, wins(c, i))).collect();
-            win_rate(opponent, &results, config.seed)
-        };
-        config.opponents.iter().enumerate().map(rate).collect()
-    };
-    let by_utility = rates(&|comparison, opponent| {
-        let utility = |i: usize| comparison.pictures[i].utility;
-        won_by(utility(0), utility(opponent + 1))
+    let (people, opponents) = (&config.population.people, config.opponents);
+    let mut all = runs.iter().zip(ceilings).map(|(comparisons, ceilings)| {
+        results(people, opponents, comparisons, ceilings, config.seed)
     });
-    let by_answers = rates(&|comparison, opponent| comparison.answers[opponent]);
+    let two = |(fewer, more)| differences(opponents, [fewer, more], config.seed);
+    let mut by_count: Vec<&[Comparison]> = runs.iter().map(Vec::as_slice).collect();
+    by_count.sort_by_key(|run| run.first().map(|c| c.pairs_per_user));
+    let couples = (0..by_count.len()).flat_map(|a| (a + 1..by_count.len()).map(move |b| (a, b)));
     WinRateReport {
         population: config.population.name.clone(),
-        people: config.population.people.len(),
-        pairs_per_user: config.pairs_per_user,
+        people: people.len(),
+        prompts: config.prompts.len(),
         model,
-        by_utility,
-        by_answers,
-        ceilings,
-        comparisons,
-    }
-}
-
-/// Results as (person, 1, ½ or 0), a person's together.
-fn win_rate(opponent: Arm, results: &[(u64, f64)], seed: u64) -> WinRate {
-    let n = results.len();
-    let ties = results.iter().filter(|(_, won)| *won == 0.5).count();
-    let won: f64 = results.iter().map(|(_, won)| won).sum();
-    let people: Vec<Cluster> = results
-        .chunk_by(|a, b| a.0 == b.0)
-        .map(|own| Cluster {
-            sum: own.iter().map(|(_, won)| won).sum(),
-            n: own.len() as u64,
-        })
-        .collect();
-    WinRate {
-        opponent,
-        n,
-        ties,
-        rate: won / n as f64,
-        rate_without_ties: (won - 0.5 * ties as f64) / ((n - ties).max(1) as f64),
-        wilson: wilson(won, n as u64),
-        by_person: cluster_bootstrap(&people, RESAMPLES, seed),
+        differences: couples
+            .flat_map(|(a, b)| two((by_count[a], by_count[b])))
+            .collect(),
+        results: all.next().expect("there is a number of choices"),
+        further: all.collect(),
+        comparisons: runs.concat(),
     }
 }
 
@@ -439,18 +491,6 @@ fn stream(seed: u64, person: &Person, purpose: &str) -> ChaCha8Rng {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ties_are_half_or_left_out_and_people_are_clusters() {
-        let results = [(1, 1.0), (1, 0.5), (2, 0.0), (2, 1.0), (3, 1.0)];
-        let rate = win_rate(Arm::Base, &results, 0);
-        assert_eq!((rate.n, rate.ties), (5, 1));
-        assert!((rate.rate - 0.7).abs() < 1e-12);
-        assert!((rate.rate_without_ties - 0.75).abs() < 1e-12);
-        let by_person = rate.by_person.unwrap();
-        assert!(by_person.low >= 0.5 - 1e-12, "{by_person:?}");
-        assert!((by_person.high - 1.0).abs() < 1e-12);
-    }
 
     #[test]
     fn everybody_stands_in_for_somebody_else_once() {

@@ -94,7 +94,7 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     .unwrap();
     place.run(
         "eval winrate --users users.json --prompts prompts.txt --pairs pairs --save arms \
-         --best-of 2",
+         --best-of 2 --pairs-per-user 2,5 --out eval",
     );
     let report: Value =
         serde_json::from_slice(&fs::read(place.path("arms/manifest.json")).unwrap()).unwrap();
@@ -103,14 +103,36 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
     assert_eq!(report["ceilings"]["oracle"]["n"], 6);
     let won = |who: &str| report["ceilings"][who]["rate"].as_f64().unwrap();
     assert!(won("oracle") >= won("bayes"), "{}", report["ceilings"]);
-    for comparison in report["comparisons"].as_array().unwrap() {
+    // Every comparison of both numbers of choices has its pictures, what the judge says of them, and
+    // the same base picture.
+    let comparisons = report["comparisons"].as_array().unwrap();
+    assert_eq!(comparisons.len(), 12);
+    for comparison in comparisons {
         let pictures = comparison["pictures"].as_array().unwrap();
         assert_eq!(pictures.len(), 4);
         for picture in pictures {
             let file = place.path("arms").join(picture["file"].as_str().unwrap());
             assert_eq!(image::open(file).unwrap().width(), 128);
+            assert!(picture["style"].is_string(), "{picture}");
         }
     }
+    let (few, many) = comparisons.split_at(6);
+    for (few, many) in few.iter().zip(many) {
+        assert_eq!(
+            (&few["pairs_per_user"], &many["pairs_per_user"]),
+            (&2.into(), &5.into())
+        );
+        let file = |of: &Value, arm: usize| of["pictures"][arm]["file"].clone();
+        assert_ne!(file(few, 0), file(many, 0));
+        assert_eq!(file(few, 1), file(many, 1));
+    }
+    assert_eq!(report["further"][0]["pairs_per_user"], 5);
+    assert_eq!(report["differences"].as_array().unwrap().len(), 3);
+    assert!(report["by_axis"].as_array().unwrap().len() >= 2, "{report}");
+    let mut summary: Value =
+        serde_json::from_slice(&fs::read(place.path("eval/winrate.json")).unwrap()).unwrap();
+    summary["comparisons"] = report["comparisons"].clone();
+    assert_eq!(summary, report);
 
     place.run("eval blend --users users.json --pairs pairs --places 3 --prompts 2 --out eval");
     let report: Value =
