@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{GenerationId, ImageId, ProfileId};
+use crate::{GenerationId, Image, ProfileId};
 
 /// A profile's part in a blend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,25 +72,6 @@ impl GenerationState {
     pub fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)
     }
-}
-
-/// A finished picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Image {
-    /// Names the picture.
-    pub id: ImageId,
-    /// Which picture of its generation, from 0; step events name the same number.
-    pub index: u32,
-    /// The picture's own seed.
-    #[cfg_attr(feature = "openapi", schema(format = Int64, maximum = 4294967295_usize))]
-    pub seed: u32,
-    /// In pixels.
-    pub width: u32,
-    /// In pixels.
-    pub height: u32,
-    /// Where the PNG is.
-    pub url: String,
 }
 
 /// One request for pictures, and what came of it.

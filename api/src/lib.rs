@@ -10,6 +10,7 @@ mod admin;
 mod event;
 mod generation;
 mod id;
+mod image;
 mod model;
 mod pair;
 mod problem;
@@ -25,12 +26,14 @@ pub use account::{
 };
 pub use admin::{SetUpAdmin, User, UserList};
 pub use event::GenerationEvent;
-pub use generation::{
-    Generation, GenerationList, GenerationState, Image, NewGeneration, ProfileWeight,
-};
+pub use generation::{Generation, GenerationList, GenerationState, NewGeneration, ProfileWeight};
 pub use id::{
     ApiTokenId, ChoiceId, GenerationId, ImageId, PairId, PersonId, ProfileId, SurveyId,
     SurveyItemId,
+};
+pub use image::{
+    BlendedProfile, ChangeImage, Image, ImageArchive, ImageDetails, ImageIdList, ImageList,
+    ImageSelection, MAX_SELECTED_IMAGES,
 };
 pub use model::{Bounds, ModelCard};
 pub use pair::{Choice, ChoiceProgress, NewChoice, Pair};

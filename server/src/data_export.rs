@@ -1,26 +1,19 @@
-//! "Download my data": everything that is kept of a person, as a ZIP archive that is made
-//! while it is sent, so that ten thousand pictures take no more memory than one.
+//! "Download my data": everything that is kept of a person.
 
-use std::io::{self, Write};
+use std::io;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures_util::{Stream, stream};
 use predilect_api::{Account, ApiToken, Generation, ImageId, Profile};
 use serde::Serialize;
-use tokio::{sync::mpsc, task::JoinHandle};
-use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
-    files::Files,
+    archive::Archive,
     store::{Person, Store},
 };
 
 /// Counted up when a reader of the old `data.json` would misread the new one.
 const VERSION: u32 = 1;
 const PAGE: u32 = 100;
-/// Bytes sent at a time, and how many such pieces may wait for a slow reader.
-const PIECE: usize = 64 * 1024;
-const PIECES: usize = 4;
 
 /// What `data.json` holds.
 #[derive(Serialize)]
@@ -141,50 +134,15 @@ async fn generations(store: &Store, person: &Person) -> sqlx::Result<Vec<Generat
     }
 }
 
-/// The archive in pieces. It ends with an error, which breaks the download off, when a
-/// picture can't be read: an archive that is not whole must not look as if it were.
-pub fn archive(data: PersonalData, files: Files) -> impl Stream<Item = io::Result<Vec<u8>>> {
-    let (sender, pieces) = mpsc::channel(PIECES);
-    let writing = tokio::task::spawn_blocking(move || {
-        let mut pieces = Pieces {
-            sender,
-            filled: Vec::with_capacity(PIECE),
-        };
-        write(&data, &files, &mut pieces)?;
-        pieces.send()
-    });
-    let state = (pieces, Some(writing));
-    stream::unfold(state, |(mut pieces, writing)| async move {
-        if let Some(piece) = pieces.recv().await {
-            return Some((Ok(piece), (pieces, writing)));
-        }
-        let failed = outcome(writing?).await.err()?;
-        Some((Err(failed), (pieces, None)))
-    })
-}
-
-async fn outcome(writing: JoinHandle<io::Result<()>>) -> io::Result<()> {
-    writing
-        .await
-        .map_err(io::Error::other)?
-        .inspect_err(|error| {
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                tracing::error!(%error, "a person's data could not be sent");
-            }
-        })
-}
-
-fn write(data: &PersonalData, files: &Files, to: &mut Pieces) -> io::Result<()> {
-    let mut zip = ZipWriter::new_stream(to);
-    // PNG is compressed already.
-    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    zip.start_file("data.json", stored)?;
-    serde_json::to_writer_pretty(&mut zip, data)?;
+/// Writes `data.json`, and the pictures under `pictures/`.
+///
+/// # Errors
+/// When a picture can't be read, or nobody reads on.
+pub fn fill(data: &PersonalData, archive: &mut Archive) -> io::Result<()> {
+    serde_json::to_writer_pretty(archive.file("data.json")?, data)?;
     for id in pictures(data) {
-        zip.start_file(format!("pictures/{id}.png"), stored)?;
-        zip.write_all(&files.read(id)?)?;
+        archive.picture(format!("pictures/{id}.png"), id)?;
     }
-    zip.finish()?;
     Ok(())
 }
 
@@ -193,36 +151,4 @@ fn pictures(data: &PersonalData) -> impl Iterator<Item = &ImageId> {
         .iter()
         .flat_map(|generation| &generation.images)
         .map(|image| &image.id)
-}
-
-/// Hands on what is written, in pieces, and waits where the reader is slow.
-struct Pieces {
-    sender: mpsc::Sender<Vec<u8>>,
-    filled: Vec<u8>,
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = PIECE - self.filled.len();
-        let taken = &bytes[..bytes.len().min(room)];
-        self.filled.extend_from_slice(taken);
-        if self.filled.len() == PIECE {
-            self.send()?;
-        }
-        Ok(taken.len())
-    }
-
-    /// Nothing: the ZIP writer may flush after each file, which would make small pieces.
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Pieces {
-    fn send(&mut self) -> io::Result<()> {
-        let piece = std::mem::replace(&mut self.filled, Vec::with_capacity(PIECE));
-        self.sender
-            .blocking_send(piece)
-            .map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
 }

@@ -2,6 +2,7 @@
 //! the same router.
 
 pub mod app;
+pub mod archive;
 pub mod attempts;
 pub mod config;
 pub mod data_export;
@@ -11,6 +12,7 @@ pub mod jobs;
 pub mod pair_order;
 pub mod parse;
 pub mod passwords;
+pub mod picture_name;
 pub mod picture_text;
 pub mod profile_code;
 pub mod serve;

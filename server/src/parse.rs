@@ -1,14 +1,17 @@
 //! Requests parsed at the edge: what these types hold is within all limits.
 
 mod account;
+mod image;
 mod survey;
 
 use std::{fmt::Display, ops::RangeInclusive};
 
 use predilect_api::{Bounds, FieldError, MAX_NAME_CHARS, ModelCard, ProfileWeight};
 use predilect_model::engine::ModelInfo;
+use unicode_normalization::UnicodeNormalization;
 
 pub use account::{AccountName, Password, TokenName};
+pub use image::{ImageFilter, ProfileFilter, Selection};
 pub use survey::ParsedSurvey;
 pub(crate) use survey::prompt_group;
 
@@ -230,6 +233,12 @@ impl GenerationLimits {
             strength: bounds(*STRENGTH.start(), *STRENGTH.end(), DEFAULT_STRENGTH),
         }
     }
+}
+
+/// The same for all texts that read alike: compatibility forms and case are what makes texts
+/// look alike without being equal.
+pub(crate) fn fold(text: &str) -> String {
+    text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 
 fn plain_text(text: &str, max_chars: usize) -> Result<String, String> {

@@ -30,12 +30,19 @@ pub fn png_data_url(picture: &RgbImage) -> io::Result<String> {
     Ok(format!("data:image/png;base64,{}", STANDARD.encode(png)))
 }
 
-/// A stored PNG as lossy WebP.
+/// A stored PNG as lossy WebP, made smaller where a side has more than `longest` pixels.
 ///
 /// # Errors
 /// When the file is no PNG.
-pub fn webp_of_png(png: &[u8]) -> io::Result<Vec<u8>> {
-    encode_webp(&decode_png(png)?)
+pub fn webp_of_png(png: &[u8], longest: Option<u32>) -> io::Result<Vec<u8>> {
+    let picture = decode_png(png)?;
+    match longest {
+        Some(side) if picture.width().max(picture.height()) > side => {
+            let smaller = DynamicImage::from(picture).resize(side, side, FilterType::Triangle);
+            encode_webp(&smaller.into_rgb8())
+        }
+        _ => encode_webp(&picture),
+    }
 }
 
 /// A stored PNG as a WebP of a few coarse squares, which nobody who looks can like better.
@@ -115,11 +122,24 @@ mod tests {
         assert_eq!(info.utf8_text[0].get_text().unwrap(), "ein Käse 🧀");
         let back = image::load_from_memory(&bytes).unwrap().into_rgb8();
         assert_eq!(back, picture);
-        assert!(webp_of_png(&bytes).unwrap().starts_with(b"RIFF"));
+        assert!(webp_of_png(&bytes, None).unwrap().starts_with(b"RIFF"));
         assert!(
             png_data_url(&picture)
                 .unwrap()
                 .starts_with("data:image/png;base64,iVBOR")
         );
+    }
+
+    #[test]
+    fn a_thumbnail_keeps_the_shape_and_never_grows() {
+        let size = |width, height| {
+            let picture = RgbImage::from_pixel(width, height, image::Rgb([1, 2, 3]));
+            let png = encode_png(&picture, &[]).unwrap();
+            let webp = webp_of_png(&png, Some(32)).unwrap();
+            let small = image::load_from_memory(&webp).unwrap();
+            (small.width(), small.height())
+        };
+        assert_eq!(size(64, 48), (32, 24));
+        assert_eq!(size(16, 16), (16, 16));
     }
 }

@@ -12,6 +12,7 @@ use predilect_api::{Account, ChangePassword, DeleteEverything, Problem, Register
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    ARCHIVE_TYPE,
     address::ClientAddress,
     auth::{SessionPerson, no_session_cookie, session_cookie},
     error::ApiError,
@@ -19,14 +20,11 @@ use super::{
 };
 use crate::{
     app::AppState,
-    data_export, jobs,
+    archive, data_export, jobs,
     parse::{AccountName, FieldErrors, Password},
     store::{Credentials, Person, RegisterError},
     token::Token,
 };
-
-/// Media type of what a person downloads.
-pub(super) const ARCHIVE_TYPE: &str = "application/zip";
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -178,7 +176,9 @@ async fn download(
             "attachment; filename=\"predilect-data.zip\"",
         ),
     ];
-    let archive = data_export::archive(data, app.files.clone());
+    let archive = archive::stream(app.files.clone(), move |archive| {
+        data_export::fill(&data, archive)
+    });
     Ok((headers, Body::from_stream(archive)))
 }
 
@@ -215,14 +215,20 @@ async fn delete(
     for id in app.store.delete_person(person).await? {
         app.jobs.discard_generation(&id);
     }
-    let removing = app.clone();
-    // On its own, so that the files go even if the person doesn't wait for the answer.
-    tokio::spawn(async move { jobs::remove_discarded(&removing).await })
-        .await
-        .map_err(|error| ApiError::Internal(error.into()))??;
+    remove_discarded(&app).await?;
     // Pictures lie in the browser's cache for a year.
     let clear = [(HeaderName::from_static("clear-site-data"), "\"cache\"")];
     Ok((StatusCode::NO_CONTENT, clear, no_session_cookie(&app)))
+}
+
+/// Removes the files of what was deleted: on its own, so that they go even if the person
+/// doesn't wait for the answer.
+pub(super) async fn remove_discarded(app: &AppState) -> Result<(), ApiError> {
+    let app = app.clone();
+    tokio::spawn(async move { jobs::remove_discarded(&app).await })
+        .await
+        .map_err(|error| ApiError::Internal(error.into()))?
+        .map_err(ApiError::from)
 }
 
 impl From<RegisterError> for ApiError {

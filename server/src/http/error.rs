@@ -114,6 +114,11 @@ pub enum ApiError {
     /// Too much is queued.
     #[error("{0}")]
     QueueFull(&'static str),
+    /// A picture of a generation that goes on.
+    #[error(
+        "A picture here is of a generation that is still drawn. Wait until it has ended, or cancel it, before you delete its pictures."
+    )]
+    GenerationUnfinished,
     /// A survey that is paused or closed.
     #[error("This survey does not ask anybody now.")]
     SurveyNotRunning,
@@ -229,6 +234,11 @@ impl ApiError {
                 "Profile not ready",
             ),
             Self::QueueFull(_) => (StatusCode::TOO_MANY_REQUESTS, "queue-full", "Queue full"),
+            Self::GenerationUnfinished => (
+                StatusCode::CONFLICT,
+                "generation-unfinished",
+                "Generation unfinished",
+            ),
             Self::SurveyNotRunning => (
                 StatusCode::CONFLICT,
                 "survey-not-running",

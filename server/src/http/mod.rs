@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod events;
 mod extract;
+mod gallery;
 mod generations;
 mod headers;
 mod health;
@@ -44,6 +45,9 @@ use crate::{app::AppState, parse::GenerationLimits};
 
 pub use error::ApiError;
 
+/// Media type of what is downloaded in one piece.
+const ARCHIVE_TYPE: &str = "application/zip";
+
 /// A body that takes longer is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -62,6 +66,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
         (name = "choices", description = "Pairs of pictures and what a person made of them"),
         (name = "profiles", description = "Taste, as read from choices"),
         (name = "generations", description = "Drawing, and following it"),
+        (name = "gallery", description = "Finished pictures: finding, keeping, downloading and deleting them"),
         (name = "model", description = "What draws"),
         (name = "surveys", description = "Blind comparisons, for whoever is asked"),
         (name = "admin", description = "For admins only"),
@@ -116,6 +121,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(profiles::router())
         .merge(generations::router())
         .merge(events::router())
+        .merge(gallery::router())
         .merge(images::router())
         .merge(model::router())
         .merge(surveys::router())
@@ -125,7 +131,7 @@ fn api() -> OpenApiRouter<AppState> {
 
 /// The default leaves event streams and pictures alone; an archive is full of pictures.
 fn worth_compressing() -> impl Predicate {
-    DefaultPredicate::new().and(NotForContentType::const_new(account::ARCHIVE_TYPE))
+    DefaultPredicate::new().and(NotForContentType::const_new(ARCHIVE_TYPE))
 }
 
 async fn no_route() -> ApiError {

@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use predilect_api::FieldError;
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -6,6 +8,8 @@ use crate::parse::whole;
 
 const DEFAULT: u32 = 20;
 const MAX: u32 = 100;
+/// How many of a list may be passed over.
+pub(super) const OFFSETS: RangeInclusive<u32> = 0..=u32::MAX;
 
 /// How much of a list is asked for at a time.
 #[derive(Clone, Copy)]
@@ -21,6 +25,11 @@ impl PageLimit {
         limit
             .map(Self)
             .map_err(|message| ApiError::field("limit", message))
+    }
+
+    /// What to read where the total is known.
+    pub(super) fn exactly(self) -> u32 {
+        self.0
     }
 
     /// What to read: one more than asked tells whether there is a next page.
@@ -39,9 +48,23 @@ impl PageLimit {
 /// The `limit` of a query: any whole number, of which [`PageLimit::parse`] says whether it is
 /// allowed. What is none hears all that is.
 pub(super) fn limit<'de, D: Deserializer<'de>>(query: D) -> Result<Option<i64>, D::Error> {
+    number(query, 1..=MAX)
+}
+
+/// The `offset` of a query, in the same way; [`whole`] says whether it is within [`OFFSETS`].
+pub(super) fn offset<'de, D: Deserializer<'de>>(query: D) -> Result<Option<i64>, D::Error> {
+    number(query, OFFSETS)
+}
+
+fn number<'de, D: Deserializer<'de>>(
+    query: D,
+    allowed: RangeInclusive<u32>,
+) -> Result<Option<i64>, D::Error> {
     let asked = String::deserialize(query)?;
-    let number = asked.parse().map(Some);
-    number.map_err(|_| D::Error::custom(format!("must be a whole number from 1 to {MAX}")))
+    asked.parse().map(Some).map_err(|_| {
+        let (least, most) = allowed.into_inner();
+        D::Error::custom(format!("must be a whole number from {least} to {most}"))
+    })
 }
 
 /// The refusal of a `before` that is the id of nothing: an empty page would look like the end.

@@ -146,7 +146,7 @@ async fn picture(
         if shown.spoilt {
             spoil_png(&png)
         } else {
-            webp_of_png(&png)
+            webp_of_png(&png, None)
         }
     };
     let webp = tokio::task::spawn_blocking(encode)

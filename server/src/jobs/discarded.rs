@@ -5,6 +5,7 @@ use crate::app::AppState;
 /// Removes the files of pictures whose rows are deleted. What can't be removed now is tried
 /// again at the next start.
 pub(crate) async fn remove_discarded(app: &AppState) -> sqlx::Result<()> {
+    let mut removed = vec![];
     for id in app.store.discarded_images().await? {
         match app.files.remove(&id).await {
             Ok(()) => {}
@@ -15,7 +16,8 @@ pub(crate) async fn remove_discarded(app: &AppState) -> sqlx::Result<()> {
                 continue;
             }
         }
-        app.store.forget_discarded(&id).await?;
+        removed.push(id);
     }
-    Ok(())
+    // Together, as each write waits for the disk and there may be ten thousand.
+    app.store.forget_discarded(&removed).await
 }

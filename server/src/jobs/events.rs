@@ -213,6 +213,7 @@ mod tests {
                 width: 1,
                 height: 1,
                 url,
+                favourite: false,
             },
         }
     }

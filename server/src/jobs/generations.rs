@@ -231,7 +231,9 @@ async fn keep(
             width,
             height,
             url,
+            favourite: false,
         },
+        model_hash: app.engine.info().hash.clone(),
         event: log.reserve(),
     };
     if app.store.add_image(&generation.id, &new).await? {

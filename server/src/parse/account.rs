@@ -3,7 +3,7 @@ use std::fmt;
 use predilect_api::{MAX_NAME_CHARS, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
 use unicode_normalization::UnicodeNormalization;
 
-use super::plain_text;
+use super::{fold, plain_text};
 
 /// What a person logs in with: trimmed, not empty, not over-long, on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,7 @@ impl AccountName {
     /// In words, what is allowed.
     pub fn parse(text: &str) -> Result<Self, String> {
         let shown = one_line(text)?;
-        // Compatibility forms and case are what makes names look alike without being equal.
-        let key = shown.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+        let key = fold(&shown);
         Ok(Self { shown, key })
     }
 

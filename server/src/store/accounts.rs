@@ -201,13 +201,15 @@ impl Store {
         Ok(ids.into_iter().map(ImageId).collect())
     }
 
-    /// The file of a discarded picture is removed.
+    /// The files of discarded pictures are removed.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_discarded(&self, id: &ImageId) -> sqlx::Result<()> {
-        sqlx::query("DELETE FROM discarded_images WHERE id = $1")
-            .bind(id.as_ref())
+    pub async fn forget_discarded(&self, ids: &[ImageId]) -> sqlx::Result<()> {
+        let ids = serde_json::json!(ids).to_string();
+        let query = "DELETE FROM discarded_images WHERE id IN (SELECT value FROM json_each($1))";
+        sqlx::query(query)
+            .bind(ids)
             .execute(&self.pool)
             .await
             .map(drop)

@@ -1,8 +1,7 @@
-use predilect_api::{
-    Generation, GenerationId, GenerationState, Image, ImageId, ProfileId, ProfileWeight,
-};
+use predilect_api::{Generation, GenerationId, GenerationState, Image, ProfileId, ProfileWeight};
 
-use super::{Person, Store, now_ms, rfc3339};
+use super::{Person, Store, images::ImageRow, now_ms, rfc3339};
+use crate::parse::fold;
 
 /// Numbers an event stream leaves free at every restart: more events than one
 /// generation can have, so that ids of one life never reach the next one's.
@@ -80,6 +79,8 @@ pub struct ClaimedGeneration {
 pub struct NewImage {
     /// As the API shows it.
     pub image: Image,
+    /// SHA-256 of the weights that drew it.
+    pub model_hash: String,
     /// Number of the event that announces it.
     pub event: u64,
 }
@@ -123,23 +124,6 @@ struct GenerationRow {
     ahead: Option<u32>,
 }
 
-#[derive(sqlx::FromRow)]
-struct ImageRow {
-    id: String,
-    ordinal: u32,
-    seed: u32,
-    width: u32,
-    height: u32,
-    event: i64,
-}
-
-#[derive(sqlx::FromRow)]
-struct PromptedImageRow {
-    #[sqlx(flatten)]
-    image: ImageRow,
-    prompt: String,
-}
-
 impl Store {
     /// Queues a generation and stores all of it before returning.
     ///
@@ -168,14 +152,15 @@ impl Store {
         }
         sqlx::query(
             "INSERT INTO generations
-                 (id, user_id, state, prompt, prompt_read, seed, count, steps, guidance, strength,
-                  created_at)
-             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10)",
+                 (id, user_id, state, prompt, prompt_read, prompt_key, seed, count, steps,
+                  guidance, strength, created_at)
+             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(id.as_ref())
         .bind(&person.id)
         .bind(&new.prompt)
         .bind(&new.prompt_read)
+        .bind(fold(&new.prompt))
         .bind(new.seed)
         .bind(new.count)
         .bind(new.steps)
@@ -321,8 +306,8 @@ impl Store {
     pub async fn add_image(&self, id: &GenerationId, new: &NewImage) -> sqlx::Result<bool> {
         let added = sqlx::query(
             "INSERT INTO images
-                 (id, generation_id, ordinal, seed, width, height, event, created_at)
-             SELECT $1, id, $3, $4, $5, $6, $7, $8
+                 (id, generation_id, ordinal, seed, width, height, event, model_hash, created_at)
+             SELECT $1, id, $3, $4, $5, $6, $7, $8, $9
              FROM generations WHERE id = $2 AND state = 'running'
              ON CONFLICT DO NOTHING",
         )
@@ -333,6 +318,7 @@ impl Store {
         .bind(new.image.width)
         .bind(new.image.height)
         .bind(new.event.cast_signed())
+        .bind(&new.model_hash)
         .bind(now_ms())
         .execute(&self.pool)
         .await?;
@@ -382,7 +368,7 @@ impl Store {
         let Some(final_event) = row.final_event else {
             return Ok(None);
         };
-        let images = self.images(&row.id).await?;
+        let images = self.images_of(&row.id).await?;
         Ok(Some(Stopped {
             image_events: images
                 .into_iter()
@@ -397,24 +383,26 @@ impl Store {
         }))
     }
 
-    /// A picture and its prompt; none when it is another person's.
+    /// Fills in what a search compares with, for prompts from before there was a search.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn image(
-        &self,
-        person: &Person,
-        id: &ImageId,
-    ) -> sqlx::Result<Option<(Image, String)>> {
-        let row: Option<PromptedImageRow> = sqlx::query_as(
-            "SELECT i.*, g.prompt FROM images i JOIN generations g ON g.id = i.generation_id
-             WHERE i.id = $1 AND g.user_id = $2",
-        )
-        .bind(id.as_ref())
-        .bind(&person.id)
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(row.map(|row| (row.image.into(), row.prompt)))
+    pub(super) async fn fold_prompts(&self) -> sqlx::Result<()> {
+        let unfolded = "SELECT seq, prompt FROM generations WHERE prompt_key IS NULL";
+        let rows: Vec<(i64, String)> = sqlx::query_as(unfolded).fetch_all(&self.pool).await?;
+        // So that opening the database while a server writes to it needn't wait.
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.write().await?;
+        for (seq, prompt) in rows {
+            sqlx::query("UPDATE generations SET prompt_key = $1 WHERE seq = $2")
+                .bind(fold(&prompt))
+                .bind(seq)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await
     }
 
     async fn blend(&self, generation_id: &str) -> sqlx::Result<Vec<BlendPart>> {
@@ -427,7 +415,7 @@ impl Store {
         .await
     }
 
-    async fn images(&self, generation_id: &str) -> sqlx::Result<Vec<ImageRow>> {
+    async fn images_of(&self, generation_id: &str) -> sqlx::Result<Vec<ImageRow>> {
         sqlx::query_as("SELECT * FROM images WHERE generation_id = $1 ORDER BY ordinal")
             .bind(generation_id)
             .fetch_all(&self.pool)
@@ -435,7 +423,7 @@ impl Store {
     }
 
     async fn assemble(&self, row: GenerationRow) -> sqlx::Result<Generation> {
-        let images = self.images(&row.id).await?;
+        let images = self.images_of(&row.id).await?;
         let blend = self.blend(&row.id).await?;
         Ok(Generation {
             id: GenerationId(row.id),
@@ -465,18 +453,5 @@ impl Store {
             failure: row.failure,
             created_at: rfc3339(row.created_at),
         })
-    }
-}
-
-impl From<ImageRow> for Image {
-    fn from(row: ImageRow) -> Self {
-        Self {
-            url: format!("/api/v1/images/{}", row.id),
-            id: ImageId(row.id),
-            index: row.ordinal,
-            seed: row.seed,
-            width: row.width,
-            height: row.height,
-        }
     }
 }

@@ -6,6 +6,7 @@ mod api_tokens;
 mod choices;
 mod embeddings;
 mod generations;
+mod images;
 mod merge;
 mod profiles;
 mod sessions;
@@ -28,6 +29,7 @@ pub use generations::{
     BlendPart, ClaimedGeneration, FinalState, NewGeneration, NewImage, QueueError, QueueLimits,
     Stopped,
 };
+pub use images::DeleteImagesError;
 pub use profiles::{ImportedProfile, NameError};
 pub use sessions::Person;
 pub use showings::{AskError, CastVote, OwnVote, Participation, Showing, ShownPicture};
@@ -98,7 +100,9 @@ impl Store {
                 url: url.into(),
                 source,
             })?;
-        Ok(Self { pool })
+        let store = Self { pool };
+        store.fold_prompts().await.map_err(connect_error)?;
+        Ok(store)
     }
 
     /// Whether the database answers.

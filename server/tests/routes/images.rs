@@ -47,7 +47,7 @@ async fn a_picture_comes_as_webp_when_asked_for() {
         .get(&format!("{url}?format=bmp"))
         .await
         .expect_field_error(StatusCode::BAD_REQUEST, "malformed-address", "format");
-    assert_eq!(message, "must be `png` or `webp`");
+    assert_eq!(message, "must be one of `png`, `webp`, `thumbnail`");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod choices;
 mod crash;
 mod documented;
 mod events;
+mod gallery;
 mod generations;
 mod health;
 mod hub_layout;

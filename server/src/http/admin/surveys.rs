@@ -212,7 +212,7 @@ async fn own_picture(
     at: usize,
 ) -> Result<(Vec<u8>, String), ApiError> {
     let found = app.store.image(person, &picture.image).await?;
-    let (_, prompt) = found.ok_or_else(|| {
+    let found = found.ok_or_else(|| {
         ApiError::UnknownReference(FieldError {
             field: format!("pictures[{at}].image"),
             message: "must be the id of a picture of yours".into(),
@@ -220,7 +220,7 @@ async fn own_picture(
     })?;
     let png = app.files.get(&picture.image).await;
     let png = png.map_err(|error| ApiError::Internal(error.into()))?;
-    Ok((png, prompt))
+    Ok((png, found.prompt))
 }
 
 #[derive(Deserialize, IntoParams)]
