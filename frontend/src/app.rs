@@ -2,7 +2,7 @@
 
 use crate::components::header::Header;
 use crate::pages::{
-    Account, AdminSurvey, AdminSurveys, Choose, Create, NotFound, Profiles, Survey,
+    Account, AdminSurvey, AdminSurveys, Choose, Create, Gallery, NotFound, Profiles, Survey,
 };
 use leptos::prelude::*;
 use leptos_router::components::{Route, Router, Routes};
@@ -17,6 +17,7 @@ pub(crate) fn App() -> impl IntoView {
                 <Routes fallback=NotFound>
                     <Route path=path!("/") view=Choose />
                     <Route path=path!("/create") view=Create />
+                    <Route path=path!("/gallery") view=Gallery />
                     <Route path=path!("/profiles") view=Profiles />
                     <Route path=path!("/surveys/:id") view=Survey />
                     <Route path=path!("/account") view=Account />

@@ -193,6 +193,7 @@ pub(crate) mod tests {
             width: 128,
             height: 128,
             url: "/api/v1/images/i".into(),
+            favourite: false,
         }
     }
 

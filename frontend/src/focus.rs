@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlElement};
+use web_sys::{Element, FocusOptions, HtmlElement};
 
 /// Focuses what `find` finds once the page shows what has just changed: effects and views
 /// learn of a change in no certain order.
@@ -22,4 +22,25 @@ pub(crate) fn first_in(place: &Element, selector: &str) -> Option<HtmlElement> {
         .ok()
         .flatten()
         .and_then(|element| element.dyn_into().ok())
+}
+
+/// Keeps the focus on what has it inside `place` through the change that comes now: an element
+/// loses it when others are put before it in the document.
+pub(crate) fn keep_focus(place: &Element) {
+    let focused = document().active_element();
+    let Some(focused) = focused.filter(|element| place.contains(Some(element))) else {
+        return;
+    };
+    let Ok(focused) = focused.dyn_into::<HtmlElement>() else {
+        return;
+    };
+    request_animation_frame(move || {
+        let now = document().active_element();
+        if now.is_none_or(|element| element.tag_name() == "BODY") {
+            let in_place = FocusOptions::new();
+            in_place.set_prevent_scroll(true);
+            // Fails only for an element outside the document.
+            let _ = focused.focus_with_options(&in_place);
+        }
+    });
 }

@@ -1,6 +1,6 @@
 //! Numbers as people read them, the same on every page.
 
-use predilect_api::ConfidenceInterval;
+use predilect_api::{BlendedProfile, ConfidenceInterval};
 
 /// A share of one: "75.0 %".
 pub(crate) fn percent(share: f64) -> String {
@@ -60,6 +60,20 @@ pub(crate) fn fault(label: &str, message: &str) -> String {
 /// The model's words for a taste, which speak of a person to somebody else.
 pub(crate) fn quoted_taste(description: &str) -> String {
     format!("Read from the choices: “{description}”")
+}
+
+/// Whom a picture was drawn for: "30 % Ana, 70 % Bo".
+pub(crate) fn blend(profiles: &[BlendedProfile]) -> String {
+    let sum: f32 = profiles.iter().map(|part| part.weight).sum();
+    match profiles {
+        [] => "No profile".into(),
+        [only] => only.name.clone(),
+        several => several
+            .iter()
+            .map(|part| format!("{:.0} % {}", 100.0 * part.weight / sum, part.name))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod focus;
 mod format;
 mod keys;
 mod pages;
+mod recipe;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -3,6 +3,7 @@
 mod account;
 mod error;
 mod events;
+mod images;
 mod preload;
 mod session;
 mod surveys;
@@ -13,6 +14,7 @@ pub(crate) use account::{
 };
 pub(crate) use error::ClientError;
 pub(crate) use events::{Watch, WatchNews};
+pub(crate) use images::*;
 pub(crate) use preload::preload;
 pub(crate) use session::session_changes;
 pub(crate) use surveys::*;

@@ -32,6 +32,21 @@ test("an over-long prompt is said at the prompt", async ({ page }) => {
   await expect(page.locator("#prompt-error")).toContainText(/\d+/);
 });
 
+test("a setting that is no number is said at its field, which opens", async ({ page }) => {
+  await page.goto("/create");
+  await page.getByLabel("Prompt", { exact: true }).fill("a house");
+  await page.getByText("More settings").click();
+  const steps = page.getByLabel("Steps", { exact: true });
+  await steps.fill("1.5");
+  await page.getByText("More settings").click();
+  await expect(steps).toBeHidden();
+  await page.getByRole("button", { name: "Generate", exact: true }).click();
+  await expect(page.getByText("Steps must be a whole number.")).toBeVisible();
+  await steps.fill("0");
+  await page.getByRole("button", { name: "Generate", exact: true }).click();
+  await expect(page.getByText(/^Steps must be a whole number from 1 to \d+, and is 0\.$/)).toBeVisible();
+});
+
 test("a server that does not answer is said, and the work is not lost", async ({ page, context }) => {
   // What the page asks for at its start has to be there: it would say the same sentence once more.
   await page.goto("/create", { waitUntil: "networkidle" });

@@ -10,7 +10,7 @@ pub(crate) struct Submission {
     /// Whether an answer is awaited.
     busy: RwSignal<bool>,
     /// Why the last try came to nothing.
-    pub(super) error: RwSignal<Option<ClientError>>,
+    pub(crate) error: RwSignal<Option<ClientError>>,
     /// What the page itself sees to be wrong: the field, and what it must be.
     fault: RwSignal<Option<(&'static str, String)>>,
 }

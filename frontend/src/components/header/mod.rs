@@ -34,6 +34,7 @@ pub(crate) fn Header() -> impl IntoView {
                     "Choose"
                 </A>
                 <A href="/create">"Create"</A>
+                <A href="/gallery">"Gallery"</A>
                 <A href="/profiles">"Profiles"</A>
                 <A href="/account">"Account"</A>
                 <Show when=move || is_admin.get()>

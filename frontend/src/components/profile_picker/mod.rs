@@ -1,8 +1,16 @@
 //! Whose taste to draw for.
 
+mod taste;
+
+pub(crate) use taste::{Taste, is_usable};
+
+use crate::components::notice::Notice;
 use crate::format;
 use leptos::prelude::*;
-use predilect_api::{Profile, ProfileId, ProfileState};
+use predilect_api::{Profile, ProfileId};
+
+/// What stands for the blend in the list, where others have an id.
+const BLEND: &str = "blend";
 
 /// A list labelled "Profile" of the named profiles that can be drawn for, and none.
 #[component]
@@ -10,17 +18,19 @@ pub(crate) fn ProfilePicker(
     /// All of the person's profiles.
     #[prop(into)]
     profiles: Signal<Vec<Profile>>,
-    /// The picked one; `None` draws with the base model.
-    picked: RwSignal<Option<ProfileId>>,
+    /// What is picked.
+    taste: Taste,
     /// What the server says against it.
     #[prop(into)]
     error: Signal<Option<String>>,
 ) -> impl IntoView {
+    let Taste {
+        picked,
+        blend,
+        gone,
+    } = taste;
     let options = move || {
-        let usable = profiles
-            .get()
-            .into_iter()
-            .filter(|profile| profile.state == ProfileState::Ready);
+        let usable = profiles.get().into_iter().filter(is_usable);
         usable
             .filter_map(|profile| {
                 let id = profile.id;
@@ -32,7 +42,18 @@ pub(crate) fn ProfilePicker(
             })
             .collect_view()
     };
+    let blended = move || {
+        let blend = blend.get();
+        (!blend.is_empty()).then(|| {
+            view! {
+                <option value=BLEND selected=true>
+                    {format::blend(&blend)}
+                </option>
+            }
+        })
+    };
     let words = move || match picked.get() {
+        _ if !blend.read().is_empty() => Some("The blend of the picture you came from.".into()),
         Some(id) => profiles
             .get()
             .into_iter()
@@ -46,17 +67,20 @@ pub(crate) fn ProfilePicker(
     };
     let pick = move |event| {
         let id = event_target_value(&event);
-        picked.set((!id.is_empty()).then_some(ProfileId(id)));
+        if id != BLEND {
+            taste.pick((!id.is_empty()).then_some(ProfileId(id)));
+        }
     };
     view! {
         <div class="field">
             <label for="profile">"Profile"</label>
             <div class="picker">
                 <select id="profile" class="input picker-list" aria-describedby="profile-words profile-error" on:change=pick>
-                    <option value="" selected=move || picked.get().is_none()>
+                    <option value="" selected=move || picked.get().is_none() && blend.read().is_empty()>
                         "No profile"
                     </option>
                     {options}
+                    {blended}
                 </select>
             </div>
             <p id="profile-words" class="quiet picker-words">
@@ -65,15 +89,18 @@ pub(crate) fn ProfilePicker(
             <p id="profile-error" class="field-error" role="alert">
                 {error}
             </p>
+            <Notice message=gone />
         </div>
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use predilect_api::ProfileState;
 
-    fn profile(id: &str, name: Option<&str>, state: ProfileState) -> Profile {
+    /// A profile of four choices.
+    pub(crate) fn profile(id: &str, name: Option<&str>, state: ProfileState) -> Profile {
         Profile {
             id: ProfileId(id.into()),
             name: name.map(Into::into),
@@ -92,10 +119,10 @@ mod tests {
             profile("b", Some("Early"), ProfileState::Pending),
             profile("c", None, ProfileState::Ready),
         ];
-        let picked = RwSignal::new(Some(ProfileId("a".into())));
-        let html =
-            view! { <ProfilePicker profiles=profiles picked=picked error={None::<String>} /> }
-                .to_html();
+        let taste = Taste::new();
+        taste.pick(Some(ProfileId("a".into())));
+        let html = view! { <ProfilePicker profiles=profiles taste=taste error={None::<String>} /> }
+            .to_html();
         assert!(
             html.contains("Soft") && html.contains("“a in words”"),
             "{html}"

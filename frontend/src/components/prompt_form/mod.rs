@@ -1,12 +1,14 @@
 //! What to draw, for whom and how strongly.
 
-use crate::client::ClientError;
+use crate::components::drawing_settings::{DrawingSettings, DrawingSettingsFields};
+use crate::components::form::Submission;
 use crate::components::notice::Notice;
-use crate::components::profile_picker::ProfilePicker;
+use crate::components::profile_picker::{ProfilePicker, Taste};
 use crate::components::strength_slider::StrengthSlider;
 use crate::format;
+use crate::recipe::Recipe;
 use leptos::prelude::*;
-use predilect_api::{Bounds, ModelCard, NewGeneration, Profile, ProfileId, ProfileWeight};
+use predilect_api::{Bounds, ModelCard, NewGeneration, Profile};
 
 /// What [`ModelCard`] says about strength on every server; shown until it is read.
 const STRENGTH: Bounds = Bounds {
@@ -14,8 +16,16 @@ const STRENGTH: Bounds = Bounds {
     max: 3.0,
     default: 1.0,
 };
-/// The fields of a request that the form shows errors beside.
-const FIELDS: [&str; 3] = ["prompt", "strength", PROFILE_FIELD];
+/// The fields of a request that the form shows faults beside.
+pub(crate) const FIELDS: [&str; 7] = [
+    "prompt",
+    "strength",
+    PROFILE_FIELD,
+    "count",
+    "steps",
+    "guidance",
+    "seed",
+];
 const PROFILE_FIELD: &str = "profiles[0].id";
 
 /// The values of the form.
@@ -23,7 +33,8 @@ const PROFILE_FIELD: &str = "profiles[0].id";
 pub(crate) struct Draft {
     pub(crate) prompt: RwSignal<String>,
     pub(crate) strength: RwSignal<f32>,
-    pub(crate) profile: RwSignal<Option<ProfileId>>,
+    pub(crate) taste: Taste,
+    pub(crate) settings: DrawingSettings,
 }
 
 impl Draft {
@@ -31,22 +42,36 @@ impl Draft {
         Self {
             prompt: RwSignal::new(String::new()),
             strength: RwSignal::new(STRENGTH.default),
-            profile: RwSignal::new(None),
+            taste: Taste::new(),
+            settings: DrawingSettings::new(),
         }
     }
 
-    /// The request for one picture.
-    pub(crate) fn request(self) -> NewGeneration {
-        let profile = self.profile.get_untracked();
-        NewGeneration {
+    /// Takes over all it takes to draw a picture again, for those of `profiles` that it was
+    /// drawn for.
+    pub(crate) fn take_over(self, recipe: Recipe, profiles: &[Profile]) {
+        let settings = self.settings;
+        self.prompt.set(recipe.prompt);
+        self.strength.set(recipe.strength);
+        settings.count.set("1".into());
+        settings.steps.set(recipe.steps.to_string());
+        settings.guidance.set(recipe.guidance.to_string());
+        settings.seed.set(recipe.seed.to_string());
+        settings.keep_seed.set(true);
+        self.taste.take_over(recipe.profiles, profiles);
+    }
+
+    /// The request for pictures.
+    ///
+    /// # Errors
+    /// The field that is not a number, and what it must be.
+    pub(crate) fn request(self) -> Result<NewGeneration, (&'static str, &'static str)> {
+        self.settings.complete(NewGeneration {
             prompt: self.prompt.get_untracked(),
-            profiles: profile
-                .into_iter()
-                .map(|id| ProfileWeight { id, weight: 1.0 })
-                .collect(),
+            profiles: self.taste.weights(),
             strength: Some(self.strength.get_untracked()),
             ..NewGeneration::default()
-        }
+        })
     }
 }
 
@@ -61,8 +86,8 @@ pub(crate) fn PromptForm(
     /// The limits; `None` until they are read.
     #[prop(into)]
     model: Signal<Option<ModelCard>>,
-    /// Why the last request was refused.
-    error: RwSignal<Option<ClientError>>,
+    /// What became of the last request.
+    submission: Submission,
     /// Whether a picture is being drawn, and "Generate" waits.
     #[prop(into)]
     busy: Signal<bool>,
@@ -71,12 +96,11 @@ pub(crate) fn PromptForm(
 ) -> impl IntoView {
     let about = move |label: &'static str, field: &'static str| {
         Signal::derive(move || {
-            let message = error.get().and_then(|error| error.about(field));
+            let message = submission.about(field);
             message.map(|message| format::fault(label, &message))
         })
     };
     let prompt_error = about("Prompt", "prompt");
-    let elsewhere = Signal::derive(move || error.get().and_then(|error| error.beyond(&FIELDS)));
     let bounds = Signal::derive(move || model.get().map_or(STRENGTH, |model| model.strength));
     let count = move || {
         let used = draft.prompt.get().trim().chars().count();
@@ -117,7 +141,7 @@ pub(crate) fn PromptForm(
                     prop:value=move || draft.prompt.get()
                     on:input=move |event| {
                         draft.prompt.set(event_target_value(&event));
-                        error.set(None);
+                        submission.forget_error();
                     }
                     on:keydown=on_key
                 ></textarea>
@@ -130,12 +154,13 @@ pub(crate) fn PromptForm(
                     </p>
                 </div>
             </div>
-            <ProfilePicker profiles=profiles picked=draft.profile error=about("Profile", PROFILE_FIELD) />
+            <ProfilePicker profiles=profiles taste=draft.taste error=about("Profile", PROFILE_FIELD) />
             <StrengthSlider strength=draft.strength bounds=bounds error=about("Strength", "strength") />
+            <DrawingSettingsFields settings=draft.settings model=model submission=submission />
             <button type="submit" class="button primary prompt-go" aria-disabled=move || busy.get().to_string()>
                 "Generate"
             </button>
-            <Notice message=elsewhere />
+            <Notice message=Signal::derive(move || submission.beyond()) />
         </form>
     }
 }
@@ -143,15 +168,18 @@ pub(crate) fn PromptForm(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use predilect_api::{FieldError, Problem};
+    use crate::client::ClientError;
+    use crate::components::picture_grid::tests::fox;
+    use crate::components::profile_picker::tests::profile;
+    use predilect_api::{FieldError, Problem, ProfileId, ProfileState, ProfileWeight};
 
-    fn form(error: Option<ClientError>) -> String {
+    fn form(submission: Submission) -> String {
         view! {
             <PromptForm
                 draft=Draft::new()
                 profiles=Vec::new()
                 model={None::<ModelCard>}
-                error=RwSignal::new(error)
+                submission=submission
                 busy=false
                 on_generate=Callback::new(|()| ())
             />
@@ -159,9 +187,15 @@ mod tests {
         .to_html()
     }
 
+    fn refused(error: ClientError) -> String {
+        let submission = Submission::new(&FIELDS);
+        submission.error.set(Some(error));
+        form(submission)
+    }
+
     #[test]
     fn the_parts_have_their_names() {
-        let html = form(None);
+        let html = form(Submission::new(&FIELDS));
         for expected in [">Prompt<", ">Strength<", ">Profile<", "Generate"] {
             assert!(html.contains(expected), "{expected} in {html}");
         }
@@ -169,27 +203,29 @@ mod tests {
 
     #[test]
     fn a_fault_is_a_sentence_about_its_field() {
-        let html = form(Some(ClientError::Problem(Box::new(Problem {
+        let html = refused(ClientError::Problem(Box::new(Problem {
             kind: "urn:predilect:problem:invalid-request".into(),
             title: "Invalid request".into(),
             status: 422,
             detail: "Some fields have values that are not allowed.".into(),
-            errors: ["prompt", "strength"]
+            errors: ["prompt", "strength", "seed"]
                 .map(|field| FieldError {
                     field: field.into(),
                     message: "must be otherwise".into(),
                 })
                 .into(),
             missing: None,
-        }))));
-        for expected in ["Prompt must be otherwise.", "Strength must be otherwise."] {
-            assert!(html.contains(expected), "{expected} in {html}");
+        })));
+        for expected in
+            ["Prompt", "Strength", "Seed"].map(|label| format!("{label} must be otherwise."))
+        {
+            assert!(html.contains(&expected), "{expected} in {html}");
         }
     }
 
     #[test]
     fn a_server_that_is_down_is_said_beside_the_button() {
-        let html = form(Some(ClientError::Unreachable));
+        let html = refused(ClientError::Unreachable);
         assert!(html.contains("Predilect does not answer."), "{html}");
     }
 
@@ -197,8 +233,8 @@ mod tests {
     fn a_draft_asks_for_its_profile_at_full_weight() {
         let draft = Draft::new();
         draft.prompt.set("a fox".into());
-        draft.profile.set(Some(ProfileId("p".into())));
-        let request = draft.request();
+        draft.taste.pick(Some(ProfileId("p".into())));
+        let request = draft.request().unwrap();
         assert_eq!(
             request.profiles,
             [ProfileWeight {
@@ -210,5 +246,21 @@ mod tests {
             (request.prompt.as_str(), request.strength),
             ("a fox", Some(1.0))
         );
+    }
+
+    #[test]
+    fn a_picture_is_asked_for_again_as_it_was_drawn() {
+        let draft = Draft::new();
+        let profiles = ["a", "b"].map(|id| profile(id, Some(id), ProfileState::Ready));
+        draft.take_over(fox().into(), &profiles);
+        let request = draft.request().unwrap();
+        assert_eq!((request.seed, request.count), (Some(7), Some(1)));
+        assert_eq!((request.steps, request.guidance), (Some(20), Some(4.0)));
+        assert_eq!(
+            (request.prompt.as_str(), request.strength),
+            ("a red fox", Some(1.5))
+        );
+        let weights: Vec<_> = request.profiles.iter().map(|part| part.weight).collect();
+        assert_eq!(weights, [0.3, 0.7]);
     }
 }

@@ -29,9 +29,12 @@ pub(crate) fn TextField(
     /// What is allowed; a fault takes its place.
     #[prop(optional)]
     hint: &'static str,
-    /// An example.
+    /// Whether it is a number, for the keys that a phone shows.
     #[prop(optional)]
-    placeholder: Option<&'static str>,
+    numeric: bool,
+    /// An example, or what is taken while nothing is typed.
+    #[prop(optional, into)]
+    placeholder: MaybeProp<String>,
     /// Takes the focus as it appears: what was pressed for it has gone from the page.
     #[prop(optional)]
     takes_focus: bool,
@@ -56,7 +59,8 @@ pub(crate) fn TextField(
                 name=field
                 type=if password { "password" } else { "text" }
                 autocomplete=autocomplete
-                placeholder=placeholder
+                inputmode=numeric.then_some("decimal")
+                placeholder=move || placeholder.get()
                 aria-invalid=move || fault.read().is_some().to_string()
                 aria-describedby=format!("{hint_id} {error_id}")
                 bind:value=value

@@ -12,12 +12,14 @@ use leptos_router::hooks::use_query_map;
 use predilect_api::ProfileId;
 use state::Creating;
 
-/// The page where pictures are made. `?profile=ID` picks a profile.
+/// The page where pictures are made. `?profile=ID` picks a profile, `?from=ID` takes over the
+/// settings of a picture.
 #[component]
 pub(crate) fn Create() -> impl IntoView {
     let creating = Creating::new();
-    let asked_for = use_query_map().with_untracked(|query| query.get("profile").map(ProfileId));
-    Effect::new(move || creating.load(asked_for.clone()));
+    let (asked_for, from) = use_query_map()
+        .with_untracked(|query| (query.get("profile").map(ProfileId), query.get("from")));
+    Effect::new(move || creating.load(asked_for.clone(), from.clone()));
     view! {
         <div class="create">
             <div class="create-intro">
@@ -26,14 +28,14 @@ pub(crate) fn Create() -> impl IntoView {
             </div>
             <Notice
                 message=Signal::derive(move || creating.load_error.get().map(|error| error.sentence()))
-                retry=Callback::new(move |()| creating.load(None))
+                retry=Callback::new(move |()| creating.load(None, None))
             />
             <div class="create-room">
                 <PromptForm
                     draft=creating.draft
                     profiles=creating.profiles
                     model=creating.model
-                    error=creating.error
+                    submission=creating.submission
                     busy=creating.busy()
                     on_generate=Callback::new(move |()| creating.generate())
                 />

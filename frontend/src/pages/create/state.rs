@@ -1,12 +1,17 @@
 //! What is being drawn, followed through its event stream.
 
 use crate::client::{self, Answer, ClientError, Watch, WatchNews};
-use crate::components::prompt_form::Draft;
+use crate::components::form::Submission;
+use crate::components::profile_picker::is_usable;
+use crate::components::prompt_form::{Draft, FIELDS};
 use crate::drawing::Drawing;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use predilect_api::{Generation, GenerationId, ModelCard, Profile, ProfileId, ProfileState};
+use predilect_api::{
+    BlendedProfile, Generation, GenerationId, ModelCard, Profile, ProfileId, ProfileState,
+    ProfileWeight,
+};
 
 /// How long to wait before asking a server again that stopped answering.
 const RETRY_MS: u32 = 1500;
@@ -20,11 +25,9 @@ pub(super) struct Creating {
     pub(super) recent: RwSignal<Vec<Generation>>,
     pub(super) drawing: RwSignal<Option<Drawing>>,
     pub(super) load_error: RwSignal<Option<ClientError>>,
-    /// Why the last request for a picture was refused.
-    pub(super) error: RwSignal<Option<ClientError>>,
+    /// What became of the last request for a picture.
+    pub(super) submission: Submission,
     pub(super) cancel_error: RwSignal<Option<ClientError>>,
-    /// Whether a request for a picture is on its way.
-    sending: RwSignal<bool>,
     /// The stream of the drawing's events; replaced with the drawing.
     watch: StoredValue<Option<Watch>, LocalStorage>,
 }
@@ -38,9 +41,8 @@ impl Creating {
             recent: RwSignal::new(Vec::new()),
             drawing: RwSignal::new(None),
             load_error: RwSignal::new(None),
-            error: RwSignal::new(None),
+            submission: Submission::new(&FIELDS),
             cancel_error: RwSignal::new(None),
-            sending: RwSignal::new(false),
             watch: StoredValue::new_local(None),
         }
     }
@@ -48,35 +50,32 @@ impl Creating {
     /// Whether no other picture can be asked for now.
     pub(super) fn busy(self) -> Signal<bool> {
         Signal::derive(move || {
-            self.sending.get() || self.drawing.read().as_ref().is_some_and(|d| !d.is_final())
+            self.submission.is_busy() || self.drawing.read().as_ref().is_some_and(|d| !d.is_final())
         })
     }
 
     /// Reads limits, profiles and recent pictures, and goes on following a generation that is
-    /// still under way. Picks the profile asked for, else the newest.
-    pub(super) fn load(self, asked_for: Option<ProfileId>) {
+    /// still under way. Picks the profile asked for, else the newest; takes over the settings of
+    /// the picture `from`.
+    pub(super) fn load(self, asked_for: Option<ProfileId>, from: Option<String>) {
         spawn_local(async move {
-            match self.read(asked_for).await {
+            match self.read(asked_for, from).await {
                 Ok(()) => self.load_error.set(None),
                 Err(error) => self.load_error.set(Some(error)),
             }
         });
     }
 
-    async fn read(self, asked_for: Option<ProfileId>) -> Answer<()> {
+    async fn read(self, asked_for: Option<ProfileId>, from: Option<String>) -> Answer<()> {
         client::start_session().await?;
         self.model.set(Some(client::model().await?));
         let profiles = client::profiles().await?;
-        let usable =
-            |profile: &&Profile| profile.state == ProfileState::Ready && profile.name.is_some();
         let newest = || {
-            profiles
-                .iter()
-                .find(usable)
-                .map(|profile| profile.id.clone())
+            let mut usable = profiles.iter().filter(|profile| is_usable(profile));
+            usable.next().map(|profile| profile.id.clone())
         };
-        self.draft.profile.set(asked_for.or_else(newest));
-        self.profiles.set(profiles);
+        self.draft.taste.pick(asked_for.or_else(newest));
+        self.profiles.set(profiles.clone());
         self.wait_for_profiles();
         let recent = client::recent_generations().await?;
         if let Some(running) = recent
@@ -86,11 +85,15 @@ impl Creating {
             self.draft.prompt.set(running.prompt.clone());
             self.draft.strength.set(running.strength);
             self.draft
-                .profile
-                .set(running.profiles.first().map(|part| part.id.clone()));
+                .taste
+                .take_over(named(&running.profiles, &profiles), &profiles);
             self.follow(running.clone());
         }
         self.recent.set(recent);
+        if let Some(from) = from {
+            let picture = client::image_details(&from).await?;
+            self.draft.take_over(picture.into(), &profiles);
+        }
         Ok(())
     }
 
@@ -114,15 +117,18 @@ impl Creating {
 
     /// Asks for a picture of the draft.
     pub(super) fn generate(self) {
-        self.sending.set(true);
-        self.error.set(None);
-        spawn_local(async move {
-            match client::generate(&self.draft.request()).await {
-                Ok(generation) => self.follow(generation),
-                Err(error) => self.error.set(Some(error)),
-            }
-            self.sending.set(false);
-        });
+        self.submission.forget_error();
+        match self.draft.request() {
+            Err((field, message)) => self.submission.refuse(field, message),
+            Ok(new) => self.submission.send(
+                async move { client::generate(&new).await },
+                move |generation| {
+                    let seed = generation.seed.to_string();
+                    self.draft.settings.seed.set(seed);
+                    self.follow(generation);
+                },
+            ),
+        }
     }
 
     /// Stops the drawing. That it stopped is said by its stream.
@@ -228,4 +234,20 @@ impl Creating {
             .flatten()
             .map(|drawing| drawing.generation.id)
     }
+}
+
+/// The profiles that a generation is drawn for, as far as they have a name still.
+fn named(parts: &[ProfileWeight], profiles: &[Profile]) -> Vec<BlendedProfile> {
+    let name = |id: &ProfileId| {
+        let profile = profiles.iter().find(|profile| profile.id == *id)?;
+        profile.name.clone()
+    };
+    let named = parts.iter().filter_map(|part| {
+        Some(BlendedProfile {
+            id: part.id.clone(),
+            name: name(&part.id)?,
+            weight: part.weight,
+        })
+    });
+    named.collect()
 }
