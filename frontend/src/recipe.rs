@@ -1,5 +1,7 @@
 //! What it takes to draw a picture again.
 
+mod png;
+
 use predilect_api::{BlendedProfile, ImageDetails};
 
 /// Everything that makes a picture what it is, besides the model.

@@ -31,6 +31,7 @@ pub(crate) mod profile_entry;
 pub(crate) mod profile_picker;
 pub(crate) mod prompt_form;
 pub(crate) mod recent_pictures;
+pub(crate) mod recipe_picker;
 pub(crate) mod selection_bar;
 pub(crate) mod strength_slider;
 pub(crate) mod success;

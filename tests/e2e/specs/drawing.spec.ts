@@ -40,3 +40,43 @@ test("without a profile the base model draws", async ({ page }) => {
   await page.getByRole("button", { name: "Generate", exact: true }).click();
   await expect(page.getByRole("link", { name: "Download" })).toBeVisible({ timeout: 60_000 });
 });
+
+test("the settings of a downloaded picture are taken from its file", async ({ page }) => {
+  test.slow();
+  await page.request.post("/api/v1/session");
+  const data = { prompt: "ein Käse", steps: 2, guidance: 3.5, seed: 11 };
+  const { id } = await (await page.request.post("/api/v1/generations", { data })).json();
+  const read = async () => (await page.request.get(`/api/v1/generations/${id}`)).json();
+  await expect.poll(async () => (await read()).state, { timeout: 90_000 }).toBe("done");
+  const picture = await (await page.request.get((await read()).images[0].url)).body();
+  await page.goto("/create", { waitUntil: "networkidle" });
+  await page.getByText("More settings").click();
+  const expectSettings = async () => {
+    await expect(page.getByLabel("Prompt", { exact: true })).toHaveValue("ein Käse");
+    await expect(page.getByLabel("Seed", { exact: true })).toHaveValue("11");
+    await expect(page.getByLabel("Keep the seed")).toBeChecked();
+    await expect(page.getByLabel("Steps", { exact: true })).toHaveValue("2");
+    await expect(page.getByLabel("Guidance", { exact: true })).toHaveValue("3.5");
+  };
+
+  const drop = (name: string, bytes: Buffer) =>
+    page.getByRole("heading", { level: 1 }).evaluate(
+      (place, [name, base64]) => {
+        const dragged = new DataTransfer();
+        const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+        dragged.items.add(new File([bytes], name, { type: "image/png" }));
+        place.dispatchEvent(new DragEvent("drop", { dataTransfer: dragged, bubbles: true, cancelable: true }));
+      },
+      [name, bytes.toString("base64")] as const,
+    );
+  await drop("notes.png", Buffer.from("no picture"));
+  await expect(page.getByText(/“notes\.png” doesn't say how it was drawn\./)).toBeVisible();
+  await drop("fox.png", picture);
+  await expectSettings();
+  await expect(page.getByText(/doesn't say how it was drawn/)).toHaveCount(0);
+
+  await page.reload({ waitUntil: "networkidle" });
+  await page.getByText("More settings").click();
+  await page.getByLabel("choose the file").setInputFiles({ name: "fox.png", mimeType: "image/png", buffer: picture });
+  await expectSettings();
+});

@@ -4,6 +4,7 @@ use crate::components::drawing_settings::{DrawingSettings, DrawingSettingsFields
 use crate::components::form::Submission;
 use crate::components::notice::Notice;
 use crate::components::profile_picker::{ProfilePicker, Taste};
+use crate::components::recipe_picker::RecipePicker;
 use crate::components::strength_slider::StrengthSlider;
 use crate::format;
 use crate::recipe::Recipe;
@@ -108,6 +109,8 @@ pub(crate) fn PromptForm(
             .get()
             .map(|model| format!("{used} / {}", model.max_prompt_chars))
     };
+    let take_over =
+        move |recipe| profiles.with_untracked(|profiles| draft.take_over(recipe, profiles));
     let submit = move || {
         if !busy.get_untracked() {
             on_generate.run(());
@@ -160,6 +163,7 @@ pub(crate) fn PromptForm(
             <button type="submit" class="button primary prompt-go" aria-disabled=move || busy.get().to_string()>
                 "Generate"
             </button>
+            <RecipePicker on_recipe=Callback::new(take_over) />
             <Notice message=Signal::derive(move || submission.beyond()) />
         </form>
     }
