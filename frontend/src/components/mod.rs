@@ -14,6 +14,7 @@ pub(crate) mod data_download;
 pub(crate) mod data_table;
 pub(crate) mod deletion_form;
 pub(crate) mod drawing_settings;
+pub(crate) mod earlier_prompts;
 pub(crate) mod easel;
 pub(crate) mod form;
 pub(crate) mod gallery_filter;

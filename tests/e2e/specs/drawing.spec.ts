@@ -80,3 +80,20 @@ test("the settings of a downloaded picture are taken from its file", async ({ pa
   await page.getByLabel("choose the file").setInputFiles({ name: "fox.png", mimeType: "image/png", buffer: picture });
   await expectSettings();
 });
+
+test("an earlier prompt is picked instead of typed again", async ({ page }) => {
+  test.slow();
+  await page.request.post("/api/v1/session");
+  for (const prompt of ["a red apple", "a blue boat", "a red apple"]) {
+    const data = { prompt, steps: 1 };
+    expect((await page.request.post("/api/v1/generations", { data })).status()).toBe(201);
+  }
+  await page.goto("/create");
+  await page.getByText("Earlier prompts").click();
+  const prompts = page.getByRole("list", { name: "Earlier prompts" }).getByRole("button");
+  await expect(prompts).toHaveText(["a red apple", "a blue boat"]);
+  await prompts.last().click();
+  await expect(page.getByLabel("Prompt", { exact: true })).toHaveValue("a blue boat");
+  await expect(page.getByLabel("Prompt", { exact: true })).toBeFocused();
+  await expect(prompts.last()).toBeHidden();
+});

@@ -1,13 +1,16 @@
 //! What to draw, for whom and how strongly.
 
 use crate::components::drawing_settings::{DrawingSettings, DrawingSettingsFields};
+use crate::components::earlier_prompts::EarlierPrompts;
 use crate::components::form::Submission;
 use crate::components::notice::Notice;
 use crate::components::profile_picker::{ProfilePicker, Taste};
 use crate::components::recipe_picker::RecipePicker;
 use crate::components::strength_slider::StrengthSlider;
+use crate::focus::focus_next;
 use crate::format;
 use crate::recipe::Recipe;
+use leptos::html::Textarea;
 use leptos::prelude::*;
 use predilect_api::{Bounds, ModelCard, NewGeneration, Profile};
 
@@ -84,6 +87,9 @@ pub(crate) fn PromptForm(
     /// All of the person's profiles.
     #[prop(into)]
     profiles: Signal<Vec<Profile>>,
+    /// What was asked for before, newest first.
+    #[prop(into)]
+    earlier: Signal<Vec<String>>,
     /// The limits; `None` until they are read.
     #[prop(into)]
     model: Signal<Option<ModelCard>>,
@@ -111,6 +117,12 @@ pub(crate) fn PromptForm(
     };
     let take_over =
         move |recipe| profiles.with_untracked(|profiles| draft.take_over(recipe, profiles));
+    let text = NodeRef::<Textarea>::new();
+    let take_prompt = move |prompt| {
+        draft.prompt.set(prompt);
+        submission.forget_error();
+        focus_next(move || text.try_get_untracked().flatten().map(Into::into));
+    };
     let submit = move || {
         if !busy.get_untracked() {
             on_generate.run(());
@@ -135,6 +147,7 @@ pub(crate) fn PromptForm(
             <div class="field">
                 <label for="prompt">"Prompt"</label>
                 <textarea
+                    node_ref=text
                     id="prompt"
                     class="input prompt-text"
                     rows="3"
@@ -156,6 +169,7 @@ pub(crate) fn PromptForm(
                         {count}
                     </p>
                 </div>
+                <EarlierPrompts prompts=earlier on_pick=Callback::new(take_prompt) />
             </div>
             <ProfilePicker profiles=profiles taste=draft.taste error=about("Profile", PROFILE_FIELD) />
             <StrengthSlider strength=draft.strength bounds=bounds error=about("Strength", "strength") />
@@ -182,6 +196,7 @@ mod tests {
             <PromptForm
                 draft=Draft::new()
                 profiles=Vec::new()
+                earlier=Vec::new()
                 model={None::<ModelCard>}
                 submission=submission
                 busy=false

@@ -2,6 +2,7 @@
 
 mod state;
 
+use crate::components::earlier_prompts::prompts_of;
 use crate::components::easel::Easel;
 use crate::components::notice::Notice;
 use crate::components::page_heading::PageHeading;
@@ -34,6 +35,7 @@ pub(crate) fn Create() -> impl IntoView {
                 <PromptForm
                     draft=creating.draft
                     profiles=creating.profiles
+                    earlier=Signal::derive(move || creating.recent.with(|recent| prompts_of(recent)))
                     model=creating.model
                     submission=creating.submission
                     busy=creating.busy()
