@@ -110,6 +110,11 @@ pub(crate) async fn cancel(id: &GenerationId) -> Answer<()> {
         .map(drop)
 }
 
+/// Cancels all of the person's generations that are unfinished.
+pub(crate) async fn cancel_all() -> Answer<()> {
+    send(Method::DELETE, "/generations").await.map(drop)
+}
+
 async fn send(method: Method, path: &str) -> Answer<Response> {
     let request = builder(method, path)
         .build()

@@ -26,7 +26,7 @@ use crate::{
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(list, queue))
+        .routes(routes!(list, queue, cancel_all))
         .routes(routes!(read, cancel))
 }
 
@@ -234,15 +234,38 @@ async fn cancel(
     Path(id): Path<GenerationId>,
 ) -> Result<Answer<Generation>, ApiError> {
     find(&app, &person, &id).await?;
-    if app
-        .jobs
-        .end_generation(&app.store, &id, FinalState::Cancelled)
-        .await?
-    {
-        ::metrics::counter!("predilect_generations_total", "outcome" => "cancelled").increment(1);
-        jobs::tell_positions(&app).await;
-    }
+    cancel_each(&app, std::slice::from_ref(&id)).await?;
     find(&app, &person, &id).await.map(Answer)
+}
+
+/// Cancel all generations
+///
+/// Those of this person that are unfinished. Pictures that are finished stay.
+#[utoipa::path(delete, path = "/generations", tag = "generations", operation_id = "cancelGenerations",
+    responses(
+        (status = 204, description = "Cancelled"),
+        (status = 401, body = Problem, description = "No session"),
+    ))]
+async fn cancel_all(State(app): State<AppState>, person: Person) -> Result<StatusCode, ApiError> {
+    let unfinished = app.store.unfinished_generations(&person).await?;
+    cancel_each(&app, &unfinished).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn cancel_each(app: &AppState, ids: &[GenerationId]) -> Result<(), ApiError> {
+    let mut cancelled = 0;
+    for id in ids {
+        let ended = app
+            .jobs
+            .end_generation(&app.store, id, FinalState::Cancelled);
+        cancelled += u64::from(ended.await?);
+    }
+    if cancelled > 0 {
+        ::metrics::counter!("predilect_generations_total", "outcome" => "cancelled")
+            .increment(cancelled);
+        jobs::tell_positions(app).await;
+    }
+    Ok(())
 }
 
 async fn find(app: &AppState, person: &Person, id: &GenerationId) -> Result<Generation, ApiError> {

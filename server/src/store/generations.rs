@@ -239,6 +239,22 @@ impl Store {
         Ok(generations)
     }
 
+    /// A person's unfinished generations, newest first: cancelled in this order, none begins
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unfinished_generations(&self, person: &Person) -> sqlx::Result<Vec<GenerationId>> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM generations
+             WHERE user_id = $1 AND state IN ('queued', 'running') ORDER BY seq DESC",
+        )
+        .bind(&person.id)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(ids.into_iter().map(GenerationId).collect())
+    }
+
     /// Puts what a killed process was drawing back into the queue, at its old place;
     /// returns how many. Only right while no other process serves this database.
     ///

@@ -352,3 +352,35 @@ async fn what_is_read_of_a_long_prompt_is_told() {
     assert_eq!(list.generations[0].prompt, long);
     assert_eq!(list.generations[0].prompt_read, Some(words(tokens)));
 }
+
+#[tokio::test]
+async fn all_that_a_person_waits_for_is_cancelled_at_once() {
+    let server = TestServer::start().await;
+    let (person, other) = (server.person().await, server.person().await);
+    let steps = person.get("/api/v1/model").await.json()["steps"]["max"]
+        .as_f64()
+        .unwrap() as u32;
+    let long = json!({"prompt": "a dog", "count": 8, "steps": steps});
+    let running = person.generate(&long).await;
+    let queued = person.generate(&long).await;
+    let theirs = other
+        .generate(&json!({"prompt": "a cat", "steps": 1}))
+        .await;
+    person.begins(&running.id.0).await;
+    let all = "/api/v1/generations";
+    person
+        .delete(all)
+        .await
+        .expect_status(StatusCode::NO_CONTENT);
+    for generation in [running, queued] {
+        let ended = person.generation(&generation.id.0).await;
+        assert_eq!(ended.state, GenerationState::Cancelled);
+    }
+    let events = other.events(&theirs.id.0, None).await;
+    assert_eq!(events.last().unwrap().name, "done");
+    // Nothing is left to cancel, which is what was asked for.
+    person
+        .delete(all)
+        .await
+        .expect_status(StatusCode::NO_CONTENT);
+}

@@ -97,3 +97,18 @@ test("an earlier prompt is picked instead of typed again", async ({ page }) => {
   await expect(page.getByLabel("Prompt", { exact: true })).toBeFocused();
   await expect(prompts.last()).toBeHidden();
 });
+
+test("everything that is unfinished is cancelled at once", async ({ page }) => {
+  await page.request.post("/api/v1/session");
+  const { count, steps } = await (await page.request.get("/api/v1/model")).json();
+  const data = { prompt: "a green tree", count: count.max, steps: steps.max };
+  await page.request.post("/api/v1/generations", { data });
+  await page.request.post("/api/v1/generations", { data });
+  await page.goto("/create");
+  await expect(page.getByText("Unfinished besides: 1 generation", { exact: true })).toBeVisible();
+  await page.getByRole("button", { name: "Cancel all" }).click();
+  await expect(page.getByText(/^Unfinished besides/)).toHaveCount(0);
+  await expect(page.getByText("Cancelled. Change the prompt or generate again.").first()).toBeVisible();
+  const { generations } = await (await page.request.get("/api/v1/generations")).json();
+  expect(generations.map(({ state }: { state: string }) => state)).toEqual(["cancelled", "cancelled"]);
+});

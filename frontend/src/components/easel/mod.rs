@@ -3,6 +3,7 @@
 use crate::client::ClientError;
 use crate::components::notice::Notice;
 use crate::drawing::{Drawing, Picture};
+use crate::format;
 use leptos::html::Section;
 use leptos::prelude::*;
 use predilect_api::{GenerationState, Image};
@@ -17,8 +18,13 @@ pub(crate) fn Easel(
     /// Why cancelling failed.
     #[prop(into)]
     error: Signal<Option<ClientError>>,
+    /// How many other generations of the person are unfinished.
+    #[prop(into)]
+    others: Signal<usize>,
     /// Hears that the drawing is to stop.
     on_cancel: Callback<()>,
+    /// Hears that all are to stop.
+    on_cancel_all: Callback<()>,
 ) -> impl IntoView {
     // Kept apart, so that a step changes only what it says something about.
     let pictures = Memo::new(move |_| {
@@ -103,6 +109,19 @@ pub(crate) fn Easel(
                     }}
                 </div>
             </div>
+            <Show when=move || { others.get() > 0 }>
+                <div class="easel-others">
+                    <p class="quiet">
+                        {move || {
+                            let others = others.get() as u64;
+                            format!("Unfinished besides: {}", format::count(others, "generation", "generations"))
+                        }}
+                    </p>
+                    <button type="button" class="button plain" on:click=move |_| on_cancel_all.run(())>
+                        "Cancel all"
+                    </button>
+                </div>
+            </Show>
             {move || {
                 read.get()
                     .map(|read| {
@@ -201,8 +220,30 @@ mod tests {
     fn easel(events: Vec<GenerationEvent>) -> String {
         let mut drawing = Drawing::new(queued());
         events.into_iter().for_each(|event| drawing.apply(event));
-        view! { <Easel drawing=Some(drawing) error={None::<ClientError>} on_cancel=Callback::new(|()| ()) /> }
-            .to_html()
+        shown(drawing, 0)
+    }
+
+    fn shown(drawing: Drawing, others: usize) -> String {
+        let nothing = Callback::new(|()| ());
+        view! {
+            <Easel
+                drawing=Some(drawing)
+                error={None::<ClientError>}
+                others=others
+                on_cancel=nothing
+                on_cancel_all=nothing
+            />
+        }
+        .to_html()
+    }
+
+    #[test]
+    fn all_can_be_cancelled_where_there_are_others() {
+        let html = shown(Drawing::new(queued()), 2);
+        for expected in ["Unfinished besides: 2 generations", "Cancel all"] {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
+        assert!(!shown(Drawing::new(queued()), 0).contains("Cancel all"));
     }
 
     #[test]
@@ -226,8 +267,7 @@ mod tests {
         let easel = |prompt_read: Option<&str>| {
             let mut drawing = Drawing::new(queued());
             drawing.generation.prompt_read = prompt_read.map(Into::into);
-            view! { <Easel drawing=Some(drawing) error={None::<ClientError>} on_cancel=Callback::new(|()| ()) /> }
-                .to_html()
+            shown(drawing, 0)
         };
         assert!(!easel(None).contains("only the beginning"));
         let html = easel(Some("a red"));

@@ -44,7 +44,9 @@ pub(crate) fn Create() -> impl IntoView {
                 <Easel
                     drawing=creating.drawing
                     error=creating.cancel_error
+                    others=creating.others()
                     on_cancel=Callback::new(move |()| creating.cancel())
+                    on_cancel_all=Callback::new(move |()| creating.cancel_all())
                 />
             </div>
             <RecentPictures

@@ -142,6 +142,30 @@ impl Creating {
         });
     }
 
+    /// Stops everything of this person that is unfinished, here and elsewhere.
+    pub(super) fn cancel_all(self) {
+        self.cancel_error.set(None);
+        spawn_local(async move {
+            match client::cancel_all().await {
+                Ok(()) => self.refresh_recent(),
+                Err(error) => {
+                    self.cancel_error.try_set(Some(error));
+                }
+            }
+        });
+    }
+
+    /// How many unfinished generations there are besides the one on show, as last read.
+    pub(super) fn others(self) -> Signal<usize> {
+        Signal::derive(move || {
+            let shown = self.drawing.read();
+            let shown = shown.as_ref().map(|drawing| &drawing.generation.id);
+            let recent = self.recent.read();
+            let unfinished = recent.iter().filter(|one| !one.state.is_final());
+            unfinished.filter(|one| Some(&one.id) != shown).count()
+        })
+    }
+
     /// Shows a generation and follows it until it ends.
     pub(super) fn follow(self, generation: Generation) {
         self.cancel_error.set(None);
