@@ -8,6 +8,7 @@ mod check;
 mod checkout;
 mod full_size;
 mod program;
+mod report;
 mod serve;
 mod setup;
 mod web;
@@ -40,6 +41,8 @@ enum Task {
     ///
     /// Random weights, so nothing is downloaded. It takes about 6 GB of disk and of memory.
     CheckFullSize(full_size::Arguments),
+    /// Write the figures of docs/EVALUATION.md from what the `eval` commands wrote
+    Report(report::Arguments),
     /// Set up, then format check, lints, docs, unit, HTTP and browser tests
     Test,
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::CheckFullSize(arguments) => {
             full_size::run(&checkout, &arguments).map(|()| ExitCode::SUCCESS)
         }
+        Task::Report(arguments) => report::run(&checkout, &arguments).map(|()| ExitCode::SUCCESS),
         Task::Test => check::run(&checkout),
     });
     outcome.unwrap_or_else(|error| {

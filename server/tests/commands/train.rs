@@ -54,6 +54,14 @@ fn every_stage_hands_on_to_the_next_and_the_model_draws() {
         serde_json::from_slice(&fs::read(place.path("eval/pictures.json")).unwrap()).unwrap();
     assert_eq!(report["pictures"].as_array().unwrap().len(), 2);
     assert!(report["real"]["top5"].is_number(), "{report}");
+    let made = &report["made"];
+    assert_eq!(made["model"], model.hash().unwrap());
+    let command = made["command"].as_str().unwrap();
+    assert!(
+        command.ends_with("eval pictures --count 2 --out eval"),
+        "{command}"
+    );
+    assert_eq!(made["date"].as_str().unwrap().len(), "2026-11-27".len());
     let sheet = image::open(place.path("eval/pictures.png")).unwrap();
     assert!(sheet.width() >= 128);
 

@@ -57,7 +57,7 @@ pub(super) fn run(args: BlendArgs) -> anyhow::Result<()> {
         eprint!("\rcouple {done} of {couples}");
     })?;
     eprintln!();
-    write_report(&args.out, "blend", &report)?;
+    write_report(&args.out, "blend", &engine, &report)?;
     for place in &report.places {
         println!(
             "{:>3.0} % of the second: utility {:+.2} for the first, {:+.2} for the second; top-5 {:.1} %",

@@ -45,7 +45,7 @@ pub(super) fn run(args: MirrorArgs) -> anyhow::Result<()> {
     let (report, drawn) = mirror(&engine, &pool, &asked, size, &mut |done| {
         eprintln!("person {done} of {}", args.people)
     })?;
-    write_report(&args.out, "mirror", &report)?;
+    write_report(&args.out, "mirror", &engine, &report)?;
     write_sheet(&args.out.join("mirror.png"), &drawn, args.seeds.into())?;
     for person in &report.people {
         let moved = person.moves.iter().filter(|m| **m > 0.0).count();

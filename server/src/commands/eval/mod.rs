@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use predilect_model::data::artwork::Artwork;
 use predilect_model::data::cache;
 use predilect_model::engine::{Engine, EngineConfig};
 use predilect_model::evaluation::choice_pool::ChoicePool;
 use predilect_model::preference::pair_bank::PairBank;
 use predilect_model::weights::ModelFolder;
+use serde::Serialize;
 
 /// Measure what the model draws, and whether choices move it.
 #[derive(Args)]
@@ -131,9 +133,53 @@ fn pairs_to_choose_from(engine: &Engine, folder: &Path) -> anyhow::Result<Choice
     Ok(ChoicePool::of_bank(&bank)?)
 }
 
-fn write_report(folder: &Path, name: &str, report: &impl serde::Serialize) -> anyhow::Result<()> {
+/// A report and how it was made.
+#[derive(Serialize)]
+struct Stamped<'a, R> {
+    made: Made,
+    #[serde(flatten)]
+    report: &'a R,
+}
+
+#[derive(Serialize)]
+struct Made {
+    /// The command line.
+    command: String,
+    /// SHA-256 of the model's weights.
+    model: String,
+    /// Day (UTC).
+    date: String,
+}
+
+impl Made {
+    /// Now, by this command.
+    fn with(engine: &Engine) -> Self {
+        let mut words = std::env::args();
+        let program = words.next().unwrap_or_default();
+        let program = Path::new(&program).file_name().unwrap_or_default();
+        let words = std::iter::once(program.to_string_lossy().into_owned()).chain(words);
+        let now = Timestamp::now().to_string();
+        Self {
+            command: words.collect::<Vec<_>>().join(" "),
+            model: engine.info().hash.clone(),
+            date: now.chars().take_while(|c| *c != 'T').collect(),
+        }
+    }
+}
+
+/// Writes FOLDER/NAME.json: the report, and how it was made.
+fn write_report(
+    folder: &Path,
+    name: &str,
+    engine: &Engine,
+    report: &impl Serialize,
+) -> anyhow::Result<()> {
+    let report = Stamped {
+        made: Made::with(engine),
+        report,
+    };
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let path = folder.join(format!("{name}.json"));
-    let text = serde_json::to_string_pretty(report)?;
+    let text = serde_json::to_string_pretty(&report)?;
     std::fs::write(&path, text + "\n").with_context(|| path.display().to_string())
 }

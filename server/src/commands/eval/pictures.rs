@@ -68,7 +68,7 @@ pub(super) fn run(args: PicturesArgs) -> anyhow::Result<()> {
     };
     let asked = prompts(&artwork, split, args.wording.into(), args.count, args.seed);
     let (report, drawn) = judge_prompts(&engine, &folder, &judge, &artwork, &asked, args.seed)?;
-    write_report(&args.out, "pictures", &report)?;
+    write_report(&args.out, "pictures", &engine, &report)?;
     write_sheet(&args.out.join("pictures.png"), &drawn, 8)?;
     for picture in &report.pictures {
         let mark = match picture.rank {

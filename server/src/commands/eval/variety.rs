@@ -40,7 +40,7 @@ pub(super) fn run(args: VarietyArgs) -> anyhow::Result<()> {
         seed: args.seed,
     };
     let report = variety(&engine, &judge, &artwork, size)?;
-    write_report(&args.out, "variety", &report)?;
+    write_report(&args.out, "variety", &engine, &report)?;
     for styles in &report.styles {
         println!("{:>2} styles  {}", styles.covered(), styles.prompt);
     }

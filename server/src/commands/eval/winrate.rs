@@ -159,14 +159,14 @@ pub(super) fn run(args: WinrateArgs) -> anyhow::Result<()> {
     })?;
     eprintln!();
     if let Some(folder) = &args.save {
-        write_report(folder, "manifest", &report)?;
+        write_report(folder, "manifest", &engine, &report)?;
     }
     if let Some(folder) = &args.out {
         let summary = WinRateReport {
             comparisons: Vec::new(),
             ..report.clone()
         };
-        write_report(folder, "winrate", &summary)?;
+        write_report(folder, "winrate", &engine, &summary)?;
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
