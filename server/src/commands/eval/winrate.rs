@@ -178,13 +178,13 @@ pub(super) fn run(args: WinrateArgs) -> anyhow::Result<()> {
     for more in &report.differences {
         let [few, many] = more.pairs_per_user;
         println!(
-            "{many:>2} choices instead of {few:<2} against {:<10}  {:+.1} % of {}{}",
+            "{many:>2} choices instead of {few:<2} against {:<10}  {:+.1} points of {}{}",
             more.opponent.as_str(),
             100.0 * more.difference,
             more.n,
             more.by_person
                 .map_or_else(String::new, |Interval { low, high }| {
-                    format!(" (by person {:+.1} to {:+.1} %)", 100.0 * low, 100.0 * high)
+                    format!(" (by person {:+.1} to {:+.1})", 100.0 * low, 100.0 * high)
                 })
         );
     }
