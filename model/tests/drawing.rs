@@ -31,8 +31,15 @@ fn model(dir: &Path, trained_adapter: bool) {
 
 /// Adds noise to the tensors whose name contains `part`.
 fn stir(file: &Path, part: &str) {
-    let files = Checkpoint::open(&[file.to_owned()]).unwrap();
     let mut noise = Noise::new(9);
+    change(file, part, |tensor| {
+        tensor + noise.gaussian(&tensor.size()) * 0.5
+    });
+}
+
+/// Changes the tensors whose name contains `part`.
+fn change(file: &Path, part: &str, mut to: impl FnMut(&Tensor) -> Tensor) {
+    let files = Checkpoint::open(&[file.to_owned()]).unwrap();
     let mut names: Vec<&str> = files.names().collect();
     names.sort_unstable();
     let tensors: Vec<(String, Tensor)> = names
@@ -40,7 +47,7 @@ fn stir(file: &Path, part: &str) {
         .map(|name| {
             let tensor = files.tensor(name, Device::Cpu).unwrap();
             let stirred = match name.contains(part) {
-                true => &tensor + noise.gaussian(&tensor.size()) * 0.5,
+                true => to(&tensor),
                 false => tensor,
             };
             (name.to_owned(), stirred)
@@ -148,6 +155,41 @@ fn strength_and_blend_are_what_they_are_defined_to_be() {
     let doubled = pictures(&engine, with(vec![(taste(1), 2.0), (taste(2), 2.0)], 1.0));
     assert_eq!(even, doubled, "only the ratio of weights counts");
     assert!(even != a && even != b, "a blend is neither of its ends");
+}
+
+#[test]
+fn a_network_that_answers_no_numbers_is_named_in_place_of_a_black_picture() {
+    for (component, part, name) in [
+        (Component::Prior, "clf", "the prior"),
+        (Component::Decoder, "clf", "the decoder"),
+        (Component::Vqgan, "out_block", "Stage A"),
+        (
+            Component::TextEncoder,
+            "text_projection",
+            "the text encoder",
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        model(dir.path(), false);
+        let file = ModelFolder::new(dir.path()).weights_file(component);
+        change(&file, part, |tensor| tensor * f64::NAN);
+        let said = match Engine::start(config(dir.path())) {
+            Err(error) => error.to_string(),
+            Ok(engine) => {
+                let events = events(&engine, job(&[1, 2]));
+                let picture = |event: &GenerateEvent| matches!(event, GenerateEvent::Image { .. });
+                assert!(!events.iter().any(picture), "{name}");
+                match events.last() {
+                    Some(GenerateEvent::Failed(reason)) => reason.clone(),
+                    _ => panic!("{name}: it does not end with a failure"),
+                }
+            }
+        };
+        assert!(
+            said.starts_with(name) && said.contains("--dtype f32"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -34,6 +34,41 @@ fn embedder() -> PreferenceEmbedder {
     PreferenceEmbedder::new(model, tokenizer, Device::Cpu).expect("an embedder")
 }
 
+#[test]
+fn words_that_a_model_has_no_place_for_are_refused() {
+    let tokenizer = tokenizer();
+    let tokens = tokenizer.vocabulary_size() as i64;
+    let image = tokenizer.id(IMAGE).expect("the image token");
+    let params = Params::random(3, Kind::Float, Device::Cpu);
+    let model = LlavaOnevision::new(&params, preset::vlm(tokens - 1, image)).expect("a model");
+    let refused = PreferenceEmbedder::new(model, tokenizer, Device::Cpu).map(drop);
+    let said = refused.expect_err("one token too many").to_string();
+    let (highest, known) = (
+        format!("up to {}", tokens - 1),
+        format!("knows {}", tokens - 1),
+    );
+    assert!(said.contains(&highest) && said.contains(&known), "{said}");
+}
+
+#[test]
+fn a_model_that_answers_no_numbers_makes_no_embedding() {
+    let tokenizer = tokenizer();
+    let image = tokenizer.id(IMAGE).expect("the image token");
+    let config = preset::vlm(tokenizer.vocabulary_size() as i64, image);
+    let params = Params::random(3, Kind::Float, Device::Cpu);
+    let model = LlavaOnevision::new(&params, config).expect("a model");
+    let taken = params.taken();
+    let norm = taken.iter().find(|p| p.name.ends_with("model.norm.weight"));
+    let mut norm = norm.expect("the last norm").tensor.shallow_clone();
+    let _ = tch::no_grad(|| norm.fill_(f64::NAN));
+    let embedder = PreferenceEmbedder::new(model, tokenizer, Device::Cpu).expect("an embedder");
+    let said = embedder
+        .embed(&pairs())
+        .expect_err("no numbers")
+        .to_string();
+    assert!(said.contains("no finite numbers"), "{said}");
+}
+
 /// A soft disc on a gradient, different for each number.
 fn picture(number: u32) -> RgbImage {
     RgbImage::from_fn(128, 128, |x, y| {

@@ -274,6 +274,21 @@ impl Tokenizer {
         self.longest
     }
 
+    /// Checks that a network with a table of so many tokens knows all of these.
+    ///
+    /// # Errors
+    /// When it does not: then it belongs to another tokenizer.
+    pub fn check_table(&self, network: &str, rows: i64) -> Result<(), DataError> {
+        let ids = self.inner.get_vocab(true).into_values();
+        match ids.max().map(i64::from) {
+            Some(highest) if highest >= rows => Err(failed(format!(
+                "its ids go up to {highest}, and {network} knows {rows} tokens: they are of \
+                 different models"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Number of tokens, special ones included.
     pub fn vocabulary_size(&self) -> usize {
         self.inner.get_vocab_size(true)

@@ -297,6 +297,13 @@ impl Worker {
         }
         advance(&self.pipeline, &mut batch);
         for active in &mut self.active {
+            let check = |picture: &Picture| picture.drawing.check();
+            if let Err(error) = active.pictures.iter().try_for_each(check) {
+                active.waiting.clear();
+                active.pictures.clear();
+                (active.on_event)(GenerateEvent::Failed(error.to_string()));
+                continue;
+            }
             for picture in &mut active.pictures {
                 let drawing = &picture.drawing;
                 if !active.job.tells_steps || drawing.step() == picture.told {

@@ -21,6 +21,12 @@ pub mod transformer;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworkError {
+    /// It answers something else than finite numbers.
+    #[error(
+        "{0} answers no finite numbers: its weights are damaged, or need more range; fetch them \
+         again, or try --dtype f32"
+    )]
+    NotFinite(&'static str),
     /// A sequence is longer than the position embeddings reach.
     #[error("{network}: a sequence of {length} tokens, at most {most} are allowed")]
     TooLong {

@@ -4,8 +4,10 @@ use image::RgbImage;
 use tch::{Device, Kind, Tensor};
 
 use super::branches::{Branches, Rows};
-use super::{Pipeline, Stage, TextCondition};
+use super::{Pipeline, PipelineError, Stage, TextCondition, all_finite};
 use crate::diffusion::{DdpmWuerstchenScheduler, Noise};
+use crate::networks::NetworkError;
+use crate::training::tensor_to_pictures;
 
 /// What a picture is drawn from.
 pub struct DrawingRequest {
@@ -86,6 +88,8 @@ pub struct Drawing {
     request: DrawingRequest,
     noise: NoiseSource,
     phase: Phase,
+    /// The network whose answer had other than finite numbers first.
+    lost: Option<&'static str>,
 }
 
 /// How far a drawing is, to be shown.
@@ -123,6 +127,19 @@ impl Drawing {
             request,
             noise,
             phase,
+            lost: None,
+        }
+    }
+
+    /// Checks that there is something to see: once an answer was other than finite numbers, what
+    /// follows is black.
+    ///
+    /// # Errors
+    /// The network whose answer it was.
+    pub fn check(&self) -> Result<(), NetworkError> {
+        match self.lost {
+            None => Ok(()),
+            Some(network) => Err(NetworkError::NotFinite(network)),
         }
     }
 
@@ -205,7 +222,32 @@ pub fn advance(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
 const POSITIONS_AT_ONCE: i64 = 8 * 256 * 256;
 
 /// Draws all requests to the end, in as few batches as their size allows.
+///
+/// # Errors
+/// As [`Drawing::check`].
+pub fn draw_sound(
+    pipeline: &Pipeline,
+    requests: Vec<DrawingRequest>,
+) -> Result<Vec<Finished>, PipelineError> {
+    let drawings = draw_to_the_end(pipeline, requests);
+    drawings.iter().try_for_each(Drawing::check)?;
+    Ok(finished(drawings))
+}
+
+/// As [`draw_sound`], whatever becomes of the pictures: those of a network that is in training may
+/// be black.
 pub fn draw(pipeline: &Pipeline, requests: Vec<DrawingRequest>) -> Vec<Finished> {
+    finished(draw_to_the_end(pipeline, requests))
+}
+
+fn finished(drawings: Vec<Drawing>) -> Vec<Finished> {
+    drawings
+        .into_iter()
+        .filter_map(Drawing::into_finished)
+        .collect()
+}
+
+fn draw_to_the_end(pipeline: &Pipeline, requests: Vec<DrawingRequest>) -> Vec<Drawing> {
     let positions: i64 = pipeline.sizes.decoder.iter().product();
     let at_once = (POSITIONS_AT_ONCE / positions).max(1) as usize;
     let mut drawings: Vec<Drawing> = requests
@@ -218,9 +260,6 @@ pub fn draw(pipeline: &Pipeline, requests: Vec<DrawingRequest>) -> Vec<Finished>
         }
     }
     drawings
-        .into_iter()
-        .filter_map(Drawing::into_finished)
-        .collect()
 }
 
 fn advance_prior(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
@@ -262,6 +301,7 @@ fn advance_prior(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
         .collect();
     // 3. One step of the scheduler.
     step_all(
+        "the prior",
         &pipeline.prior_scheduler,
         drawings,
         &Tensor::cat(&outputs, 0),
@@ -315,6 +355,7 @@ fn advance_decoder(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
         .decoder_forward(&latents, &t, &conditions, &pooled)
         .to_kind(Kind::Float);
     step_all(
+        "the decoder",
         &pipeline.decoder_scheduler,
         drawings,
         &predicted,
@@ -323,7 +364,7 @@ fn advance_decoder(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
             _ => None,
         },
     );
-    let mut finished: Vec<(&mut Phase, Tensor, Tensor)> = drawings
+    let mut finished: Vec<(&mut Drawing, Tensor, Tensor)> = drawings
         .iter_mut()
         .filter_map(|drawing| match &drawing.phase {
             Phase::Decoder {
@@ -332,7 +373,7 @@ fn advance_decoder(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
             } if diffusion.finished() => {
                 let latent = diffusion.latent.shallow_clone();
                 let prior_latent = prior_latent.shallow_clone();
-                Some((&mut drawing.phase, latent, prior_latent))
+                Some((&mut **drawing, latent, prior_latent))
             }
             _ => None,
         })
@@ -341,9 +382,14 @@ fn advance_decoder(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
         return;
     }
     let latents: Vec<&Tensor> = finished.iter().map(|(_, latent, _)| latent).collect();
-    let pictures = pipeline.decode(&Tensor::cat(&latents, 0));
-    for ((phase, _, prior_latent), picture) in finished.iter_mut().zip(pictures) {
-        **phase = Phase::Done(Finished {
+    let decoded = pipeline.decoded(&Tensor::cat(&latents, 0));
+    let pictures = tensor_to_pictures(&decoded);
+    for (i, ((drawing, _, prior_latent), picture)) in finished.iter_mut().zip(pictures).enumerate()
+    {
+        if !all_finite(&decoded.narrow(0, i as i64, 1)) {
+            drawing.lost.get_or_insert("Stage A");
+        }
+        drawing.phase = Phase::Done(Finished {
             picture,
             prior_latent: prior_latent.shallow_clone(),
         });
@@ -353,6 +399,7 @@ fn advance_decoder(pipeline: &Pipeline, drawings: &mut [&mut Drawing]) {
 /// One scheduler step of every drawing, each with noise of its own, and what the prediction
 /// says about the end: x̂₀ = (x − √(1−ᾱ)·ε)/√ᾱ.
 fn step_all(
+    network: &'static str,
     scheduler: &DdpmWuerstchenScheduler,
     drawings: &mut [&mut Drawing],
     predicted: &Tensor,
@@ -379,8 +426,13 @@ fn step_all(
     let alpha = scheduler.alpha_cumprod(&t).view([-1, 1, 1, 1]);
     let noise_share: Tensor = 1.0 - &alpha;
     let expected = (latents - noise_share.sqrt() * predicted) / alpha.sqrt();
+    // One look for all: of a GPU every look waits until it is done.
+    let all_sound = all_finite(&stepped);
     for (i, drawing) in drawings.iter_mut().enumerate() {
         if let Some(diffusion) = diffusion_of(&mut drawing.phase) {
+            if !all_sound && !all_finite(&stepped.narrow(0, i as i64, 1)) {
+                drawing.lost.get_or_insert(network);
+            }
             diffusion.latent = stepped.narrow(0, i as i64, 1);
             diffusion.expected = expected.narrow(0, i as i64, 1);
             diffusion.step += 1;

@@ -9,17 +9,22 @@ mod drawing;
 mod prompt_reader;
 mod sizes;
 
-pub use drawing::{Drawing, DrawingRequest, Finished, NoiseSource, View, advance, draw};
+pub use drawing::{
+    Drawing, DrawingRequest, Finished, NoiseSource, View, advance, draw, draw_sound,
+};
 pub use prompt_reader::PromptReader;
 pub use sizes::{LatentScale, LatentSizes, SquareSizes};
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::RgbImage;
 use tch::{Device, Kind, Tensor};
 
+use crate::data::DataError;
 use crate::data::tokenizer::Tokenizer;
 use crate::diffusion::{DdpmWuerstchenScheduler, read_scheduler_config};
+use crate::networks::NetworkError;
 use crate::networks::clip::{ClipTextConfig, ClipTextModelWithProjection};
 use crate::networks::paella_vq::{PaellaVq, PaellaVqConfig};
 use crate::networks::preference_attention::{PreferenceAttention, PreferenceAttentionConfig};
@@ -117,6 +122,9 @@ pub enum PipelineError {
     /// The folder's weights could not be loaded.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A network does not answer as it should.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// Two networks cannot hand tensors to each other.
     #[error("{from} has {given} channels where {to} takes {taken}: they are of different models")]
     Mismatch {
@@ -214,12 +222,16 @@ impl Pipeline {
             vqgan.config(),
             card.prompt,
         )?;
+        let tokenizer = open_tokenizer(folder)?;
+        tokenizer
+            .check_table("the text encoder", text_encoder.config().vocab_size)
+            .map_err(|error| words_error(folder.tokenizer(), error))?;
         let scheduler = |component| -> Result<_, WeightsError> {
             let config = read_scheduler_config(&folder.scheduler(component))?;
             Ok(DdpmWuerstchenScheduler::new(config))
         };
         let pipeline = Self {
-            tokenizer: open_tokenizer(folder)?,
+            tokenizer,
             text_encoder,
             prior,
             adapter: None,
@@ -250,9 +262,13 @@ impl Pipeline {
     /// Encodes texts together: tokens `[B, n, d]`, pooled `[B, 1, d]`.
     ///
     /// # Errors
-    /// When the text encoder does not take the tokens.
+    /// When the text encoder does not take the tokens, or answers no finite numbers.
     pub fn encode_texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<TextCondition, PipelineError> {
-        tch::no_grad(|| self.encode_texts_with_gradient(texts))
+        let condition = tch::no_grad(|| self.encode_texts_with_gradient(texts))?;
+        match all_finite(&condition.tokens) && all_finite(&condition.pooled) {
+            true => Ok(condition),
+            false => Err(NetworkError::NotFinite("the text encoder").into()),
+        }
     }
 
     /// As [`Self::encode_texts`], for a training of the text encoder.
@@ -339,9 +355,19 @@ impl Pipeline {
 
     /// Decoder latents `[B, 4, H, W]` to pictures.
     pub fn decode(&self, latents: &Tensor) -> Vec<RgbImage> {
-        let scaled = latents.to_kind(self.kind) * self.vqgan.config().scale_factor;
-        tensor_to_pictures(&self.vqgan.decode(&scaled))
+        tensor_to_pictures(&self.decoded(latents))
     }
+
+    /// As [`Self::decode`], the numbers that pictures are made of.
+    fn decoded(&self, latents: &Tensor) -> Tensor {
+        let scaled = latents.to_kind(self.kind) * self.vqgan.config().scale_factor;
+        self.vqgan.decode(&scaled)
+    }
+}
+
+/// Whether every number of a tensor is a finite one.
+pub(crate) fn all_finite(tensor: &Tensor) -> bool {
+    bool::try_from(tensor.isfinite().all()).unwrap_or(false)
 }
 
 /// Checks that what each network gives is as wide as what the next one takes.
@@ -407,11 +433,18 @@ fn check_channels(
 /// When the file is missing or damaged.
 pub fn open_tokenizer(folder: &ModelFolder) -> Result<Arc<Tokenizer>, PipelineError> {
     let path = folder.tokenizer();
-    Tokenizer::open(&path).map(Arc::new).map_err(|error| {
-        PipelineError::Weights(WeightsError::Config {
+    let opened = Tokenizer::open(&path).map(Arc::new);
+    opened.map_err(|error| words_error(path, error))
+}
+
+/// What is wrong with the tokenizer in `path`, with its file.
+fn words_error(path: PathBuf, error: DataError) -> PipelineError {
+    PipelineError::Weights(match error {
+        DataError::Io { path, source } => WeightsError::Io { path, source },
+        other => WeightsError::Config {
             path,
-            reason: error.to_string(),
-        })
+            reason: other.to_string(),
+        },
     })
 }
 

@@ -15,9 +15,12 @@ use crate::image_processor::{AnyresProcessor, ImageProcessor};
 use crate::networks::NetworkError;
 use crate::networks::llava_onevision::LlavaOnevision;
 use crate::networks::qwen2::GenerationLimits;
+use crate::pipeline::all_finite;
 use crate::training::pictures_to_tensor;
 use crate::weights::{Component, HubLayout, ModelFolder, Params, WeightsError, read_config};
 
+/// What errors call the network.
+const VLM: &str = "the vision-language model";
 /// The most tokens of the mini's description of a taste.
 const LONGEST_DESCRIPTION: usize = 48;
 /// The most tokens where every pair is described as well, as PPD allows it.
@@ -221,6 +224,11 @@ enum EndTokens {
     Several(Vec<i64>),
 }
 
+fn check_table(tokenizer: &Tokenizer, model: &LlavaOnevision) -> Result<(), DataError> {
+    let rows = model.config().text_config.vocab_size;
+    tokenizer.check_table(VLM, rows)
+}
+
 /// The vision-language model with its words, ready to read choices.
 pub struct PreferenceEmbedder {
     model: LlavaOnevision,
@@ -275,6 +283,7 @@ impl PreferenceEmbedder {
             }));
         };
         let tokenizer = Tokenizer::open(&folder.join(TOKENIZER_FILE))?;
+        check_table(&tokenizer, &model)?;
         let id = |token| tokenizer.id(token).ok_or(EmbeddingError::Token(token));
         let settings = GenerationConfig::open(folder)?;
         let stop = match settings.eos_token_id {
@@ -307,6 +316,7 @@ impl PreferenceEmbedder {
         tokenizer: Tokenizer,
         device: Device,
     ) -> Result<Self, EmbeddingError> {
+        check_table(&tokenizer, &model)?;
         let id = |token| tokenizer.id(token).ok_or(EmbeddingError::Token(token));
         let limits = GenerationLimits {
             max_new_tokens: LONGEST_DESCRIPTION,
@@ -414,6 +424,9 @@ impl PreferenceEmbedder {
                         Vec::<i64>::try_from(&answer.tokens.get(i)).map_err(NetworkError::from)?;
                     let description = self.tokenizer.decode(&tokens)?.trim().to_owned();
                     let hidden = answer.hidden_states.select(1, i);
+                    if !all_finite(&hidden) {
+                        return Err(NetworkError::NotFinite(VLM).into());
+                    }
                     Ok(PreferenceEmbedding::new(&hidden, description))
                 })
                 .collect()

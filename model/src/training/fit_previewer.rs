@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 use super::{TrainError, export, pictures_to_tensor};
 use crate::memory::{TooLarge, check_room};
 use crate::networks::previewer::{Previewer, PreviewerConfig};
-use crate::pipeline::{DrawingRequest, Pipeline, PipelineError, draw};
+use crate::pipeline::{DrawingRequest, Pipeline, PipelineError, draw_sound};
 use crate::refusal::{self, Refusal};
 use crate::weights::{Component, ModelFolder, WeightsError};
 
@@ -136,7 +136,7 @@ fn fit(
             })
         };
         let requests = block.iter().map(request).collect::<Result<_, _>>()?;
-        for finished in draw(&pipeline, requests) {
+        for finished in draw_sound(&pipeline, requests)? {
             latents.push(finished.prior_latent.to_device(Device::Cpu));
             shown.push(pictures_to_tensor(&[&finished.picture]).adaptive_avg_pool2d(side));
         }

@@ -21,7 +21,7 @@ use crate::data::split::Split;
 use crate::diffusion::Noise;
 use crate::evaluation::choice_pool::ChoicePool;
 use crate::networks::latent_encoder::LatentEncoder;
-use crate::pipeline::{DrawingRequest, Pipeline, draw};
+use crate::pipeline::{DrawingRequest, Pipeline, draw_sound};
 
 /// How many pictures are drawn, and how.
 #[derive(Debug, Clone, Copy)]
@@ -187,7 +187,7 @@ fn draw_block(
         }
     }
     let (mut latents, mut pictures) = (Vec::new(), Vec::new());
-    for finished in draw(pipeline, requests) {
+    for finished in draw_sound(pipeline, requests)? {
         latents.push(finished.prior_latent.to_device(Device::Cpu));
         pictures.push(finished.picture);
     }
