@@ -438,6 +438,39 @@ fn check_component(network: &str, component: RunnableComponent, kind: Kind) {
 }
 
 #[test]
+fn several_pictures_of_a_tile_each_are_of_one_conversation_without_being_counted() {
+    let folder = folders("llava_onevision")
+        .into_iter()
+        .find(|folder| folder.ends_with("several_pictures"))
+        .expect("the case");
+    let given = open(&folder, "inputs");
+    let names: Vec<&str> = given.names().filter(|&n| n != "batch_num_images").collect();
+    assert!(given.contains("batch_num_images"));
+    let tensor = |name| given.tensor(name, Device::Cpu).expect("an input");
+    let tensors: Vec<Tensor> = names.iter().map(|name| tensor(name)).collect();
+    let dir = tempfile::tempdir().expect("a folder");
+    let inputs = dir.path().join("inputs.safetensors");
+    let uncounted = names.iter().copied().zip(&tensors);
+    predilect_model::weights::save(&inputs, uncounted).expect("written");
+    let run = Run {
+        component: RunnableComponent::Vlm,
+        config: &folder.join("config.json"),
+        weights: Some(&folder.join("model.safetensors")),
+        inputs: &inputs,
+        kind: Kind::Float,
+        device: Device::Cpu,
+    };
+    let answer = run.answer().expect("an answer");
+    let outputs = open(&folder, "outputs");
+    let mut comparison = Comparison::new(LARGEST_ERROR);
+    for (name, got) in &answer.outputs {
+        let wanted = expected(&outputs, name).expect("an expected output");
+        comparison.output(name, Some(got), &wanted);
+    }
+    comparison.finish();
+}
+
+#[test]
 fn every_component_answers_from_files_as_its_reference() {
     for (network, component) in [
         ("stable_cascade_unet", RunnableComponent::StageC),

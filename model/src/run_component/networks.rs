@@ -185,14 +185,28 @@ fn pictures(
             .into_iter()
             .map(|count| count.max(0) as usize)
             .collect(),
-        // As the reference has it: without the counts every picture stands alone.
-        None => vec![1; image_sizes.len()],
+        None => counts_of(&pixel_values, image_sizes.len()),
     };
     Ok(Some(Pictures {
         pixel_values: pixel_values.to_kind(run.kind),
         image_sizes: image_sizes.iter().map(|size| (size[0], size[1])).collect(),
         batch_num_images,
     }))
+}
+
+/// How many pictures each conversation has, where the inputs don't say: as the reference has it,
+/// every picture stands alone. But a picture alone is read in two tiles or more, so several of one
+/// tile each are of one conversation.
+fn counts_of(pixel_values: &Tensor, pictures: usize) -> Vec<usize> {
+    let size = pixel_values.size();
+    let whole = match size.len() {
+        5 => size[1] == 1,
+        _ => size[0] == pictures as i64,
+    };
+    match whole && pictures > 1 {
+        true => vec![pictures],
+        false => vec![1; pictures],
+    }
 }
 
 /// The scheduler's configuration with the number of steps that the reference is told apart.
