@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use crate::engine;
 use crate::weights::{
-    Checkpoint, LITE, ModelFolder, REPOSITORY_DEPTH, UNetSize, WeightsError, entries, is_hidden,
-    read_config, variants,
+    Checkpoint, Component, LITE, ModelFolder, REPOSITORY_DEPTH, UNetSize, WeightsError, entries,
+    is_hidden, read_config, variants,
 };
 use kind::NetworkKind;
 
@@ -181,6 +181,11 @@ fn visit(dir: &Path, depth: usize, report: &mut FolderReport) -> Result<(), Weig
     let mut found = loose::networks(dir);
     if dir.join("config.json").exists() {
         found.extend(networks(dir));
+    } else if has_weights(dir) {
+        found.push(NetworkReport {
+            problem: Some("there are weights, and no config.json to them; fetch it".into()),
+            ..NetworkReport::new(dir)
+        });
     }
     let read = found.iter().flat_map(|network| &network.files);
     let read = read.map(|(path, _)| path.clone()).collect();
@@ -210,7 +215,20 @@ fn list(
     let (unread, files) = loose::others(dir, read)?;
     report.unread.extend(unread);
     report.files.extend(files);
+    let entries = entries(dir)?;
+    let dangling = entries.iter().filter(|p| p.is_symlink() && !p.exists());
+    report.problems.extend(dangling.map(|path| {
+        let path = path.display();
+        format!("{path}: it is a link to what is not there; fetch it again")
+    }));
     Ok(())
+}
+
+/// Whether weights lie in `dir` under a name that networks have.
+fn has_weights(dir: &Path) -> bool {
+    let stems = [Component::Prior, Component::Vlm].map(Component::stem);
+    let mut sets = stems.iter().map(|stem| variants(dir, stem));
+    sets.any(|sets| sets.is_ok_and(|sets| any_exists(&sets)))
 }
 
 /// Lists the files of a folder in which no network is looked for, and of all below it.

@@ -9,7 +9,10 @@ use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView};
 use tch::{Device, Kind, Tensor};
 
-use super::{Params, WeightsError, files};
+use super::{Params, WeightsError, check_file, files};
+
+/// How the file begins that Git has in place of a large one which was not fetched.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
 
 struct Shard {
     path: PathBuf,
@@ -67,6 +70,7 @@ impl Checkpoint {
                 path: path.clone(),
                 source,
             };
+            check_file(path)?;
             let file = File::open(path).map_err(io)?;
             // SAFETY: the map is read only; a file changed by someone else meanwhile gives
             // other numbers, never an access out of bounds, unless it is truncated.
@@ -77,7 +81,12 @@ impl Checkpoint {
             let (header, metadata) =
                 SafeTensors::read_metadata(&bytes).map_err(|e| WeightsError::Damaged {
                     path: path.clone(),
-                    reason: e.to_string(),
+                    reason: match bytes.starts_with(LFS_POINTER) {
+                        true => {
+                            "it is a pointer of Git LFS, and `git lfs pull` fetches the file".into()
+                        }
+                        false => e.to_string(),
+                    },
                 })?;
             let data_start = header + 8;
             let needed = metadata.data_len() + data_start;
@@ -261,7 +270,11 @@ pub fn save<'a>(
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(io)?;
     }
+    // The crate makes a file for its owner alone, and others may be the ones who serve from it.
+    let usual = File::create(&partial).and_then(|file| file.metadata());
+    let usual = usual.map_err(io)?.permissions();
     safetensors::tensor::serialize_to_file(views, None, &partial).map_err(damaged)?;
+    std::fs::set_permissions(&partial, usual).map_err(io)?;
     File::open(&partial)
         .and_then(|f| f.sync_all())
         .map_err(io)?;

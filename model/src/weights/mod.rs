@@ -13,6 +13,7 @@ pub use folder::{Component, ModelCard, ModelFolder};
 pub use hub::{HubLayout, LITE, REPOSITORY_DEPTH, UNetSize, holds_published};
 pub use params::{Init, Parameter, Params};
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What can be wrong with a folder of weights.
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum WeightsError {
     /// A file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {}", told(source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -34,7 +35,7 @@ pub enum WeightsError {
     )]
     Memory(PathBuf),
     /// A file is no safetensors file, or is truncated.
-    #[error("{path} is no whole safetensors file: {reason}")]
+    #[error("{path} is no whole safetensors file: {reason}; put a whole one in its place")]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -105,6 +106,14 @@ pub enum WeightsError {
     },
 }
 
+/// What the operating system said of a file, and what to do where it is not there.
+fn told(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => format!("{error}; fetch it, or correct the name"),
+        _ => error.to_string(),
+    }
+}
+
 impl WeightsError {
     /// The error with the file of the configuration that it is about, where it does not say itself.
     pub(crate) fn in_file(self, file: &Path) -> Self {
@@ -159,6 +168,19 @@ pub fn entries(dir: &Path) -> Result<Vec<PathBuf>, WeightsError> {
     let mut paths = listed.map(path).collect::<Result<Vec<_>, WeightsError>>()?;
     paths.sort();
     Ok(paths)
+}
+
+/// Checks that `path` is a file: a pipe would keep its reader waiting for ever.
+pub(crate) fn check_file(path: &Path) -> Result<(), WeightsError> {
+    let reason = match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => return Ok(()),
+        Ok(_) => std::io::Error::other("it is no file"),
+        Err(source) => source,
+    };
+    Err(WeightsError::Io {
+        path: path.to_owned(),
+        source: reason,
+    })
 }
 
 /// Whether a name begins with a dot: what is in such folders is none of a model's.

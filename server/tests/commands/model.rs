@@ -34,6 +34,20 @@ fn model_run_writes_a_networks_answer_under_the_references_names() {
     );
     let answer = Checkpoint::open_path(&place.path("answer.safetensors")).unwrap();
     assert_eq!(answer.names().collect::<Vec<_>>(), ["sample"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |file| {
+            let metadata = std::fs::metadata(place.path(file)).unwrap();
+            metadata.permissions().mode()
+        };
+        std::fs::write(place.path("any"), "").unwrap();
+        assert_eq!(
+            mode("answer.safetensors"),
+            mode("any"),
+            "for others as well"
+        );
+    }
 
     let text = run_of("text-encoder", &case("clip/quick_gelu_eos_id"), "model");
     place.run(&format!("{text} --dtype bf16"));

@@ -85,6 +85,61 @@ fn a_check_lists_every_file_and_says_whether_the_folder_can_be_served() {
     assert!(said.contains(&missing) && said.contains(alone), "{said}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_check_says_of_every_damage_what_it_is_and_what_to_do() {
+    use std::os::unix::fs::symlink;
+
+    const WEIGHTS: &str = "model/stable-cascade-prior/prior/diffusion_pytorch_model.safetensors";
+    let damages: [(&dyn Fn(&Workplace), &str); 6] = [
+        (
+            &|place| std::fs::write(place.path(WEIGHTS), b"version https://git-lfs\n").unwrap(),
+            "`git lfs pull` fetches the file",
+        ),
+        (
+            &|place| std::fs::write(place.path(WEIGHTS), b"half").unwrap(),
+            "put a whole one in its place",
+        ),
+        (
+            &|place| {
+                std::fs::remove_file(place.path(WEIGHTS)).unwrap();
+                symlink("nowhere", place.path(WEIGHTS)).unwrap();
+            },
+            "it is a link to what is not there; fetch it again",
+        ),
+        (
+            &|place| {
+                std::fs::remove_file(place.path(WEIGHTS)).unwrap();
+                std::fs::create_dir(place.path(WEIGHTS)).unwrap();
+            },
+            "it is no file",
+        ),
+        (
+            &|place| {
+                let config = place.path(WEIGHTS).with_file_name("config.json");
+                std::fs::remove_file(config).unwrap();
+            },
+            "there are weights, and no config.json to them; fetch it",
+        ),
+        (
+            &|place| {
+                let file = place.path("model/stable-cascade-prior/tokenizer/tokenizer.json");
+                let text = std::fs::read_to_string(&file).unwrap();
+                let mut text: serde_json::Value = serde_json::from_str(&text).unwrap();
+                text["model"]["vocab"]["another"] = 99_999.into();
+                std::fs::write(file, text.to_string()).unwrap();
+            },
+            "they are of different models",
+        ),
+    ];
+    for (damage, told) in damages {
+        let place = published();
+        damage(&place);
+        let said = refusal(&place, "model check model");
+        assert!(said.contains(told), "{told}: {said}");
+    }
+}
+
 #[test]
 fn lite_networks_alone_are_sound_and_asked_for_beside_full_ones() {
     let place = published();
