@@ -21,6 +21,14 @@ pub struct TooLarge {
     pub dtype: &'static str,
 }
 
+/// A size for people to read: in GiB, or in MiB where that is a small part of one.
+pub fn size_words(bytes: u64) -> String {
+    match gib(bytes) {
+        large if large >= 0.1 => format!("{large:.2} GiB"),
+        small => format!("{:.2} MiB", 1024.0 * small),
+    }
+}
+
 /// Checks that so many parameters have room in the memory of the CPU, if they are to be there.
 /// Without this, a system that promises more memory than it has would end the program in the
 /// middle of loading. Of a GPU's memory libtorch says so itself.

@@ -7,7 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use predilect_model::check_folder::{NetworkReport, PartReport, PlainFile, Served, check};
 use predilect_model::device::{Device, DeviceChoice, DtypeChoice};
-use predilect_model::memory::{gib, peak_resident_bytes};
+use predilect_model::memory::{gib, peak_resident_bytes, size_words};
 use predilect_model::run_component::{Run, RunnableComponent};
 use predilect_model::shim::peak_device_bytes;
 use predilect_model::training::{PREVIEW_PROMPTS, fit_previewer};
@@ -176,8 +176,8 @@ fn check_folder(args: &CheckArgs) -> anyhow::Result<()> {
         print_part(part);
     }
     for file in &report.unread {
-        let size = gib(file.bytes);
-        println!("{}: {size:.2} GiB, not read", file.path.display());
+        let size = size_words(file.bytes);
+        println!("{}: {size}, not read", file.path.display());
     }
     for PlainFile { path, bytes } in &report.files {
         println!("{}: {bytes} bytes", path.display());
@@ -203,16 +203,16 @@ fn print_network(report: &NetworkReport) {
         report.network.unwrap_or("not a known network")
     );
     for (file, size) in &report.files {
-        println!("  {} {:.2} GiB", file.display(), gib(*size));
+        println!("  {} {}", file.display(), size_words(*size));
     }
     if report.parameters > 0 {
         let dtypes: Vec<&str> = report.dtypes.iter().map(String::as_str).collect();
         println!(
-            "  {} parameters, {}; in memory {:.2} GiB as bf16, {:.2} GiB as f32",
+            "  {} parameters, {}; in memory {} as bf16, {} as f32",
             report.parameters,
             dtypes.join(", "),
-            gib(report.memory(2)),
-            gib(report.memory(4)),
+            size_words(report.memory(2)),
+            size_words(report.memory(4)),
         );
     }
     match &report.problem {
