@@ -91,7 +91,8 @@ fn a_check_says_of_every_damage_what_it_is_and_what_to_do() {
     use std::os::unix::fs::symlink;
 
     const WEIGHTS: &str = "model/stable-cascade-prior/prior/diffusion_pytorch_model.safetensors";
-    let damages: [(&dyn Fn(&Workplace), &str); 6] = [
+    type Damage<'a> = (&'a dyn Fn(&Workplace), &'a str);
+    let damages: [Damage<'_>; 6] = [
         (
             &|place| std::fs::write(place.path(WEIGHTS), b"version https://git-lfs\n").unwrap(),
             "`git lfs pull` fetches the file",
