@@ -8,6 +8,7 @@
 mod rates;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
@@ -241,11 +242,14 @@ fn read(
         let mut sets = Vec::new();
         for from in (0..count).step_by(PAIRS) {
             let to = count.min(from + PAIRS);
-            if !embeddings.contains_key(&(from, to)) {
-                let pairs = chosen[from..to].iter().map(|c| config.choices.pair(c));
-                embeddings.insert((from, to), embed(engine, pairs.collect())?);
-            }
-            sets.push((embeddings[&(from, to)].clone(), 1.0));
+            let embedding = match embeddings.entry((from, to)) {
+                Entry::Occupied(read) => read.get().clone(),
+                Entry::Vacant(unread) => {
+                    let pairs = chosen[from..to].iter().map(|c| config.choices.pair(c));
+                    unread.insert(embed(engine, pairs.collect())?).clone()
+                }
+            };
+            sets.push((embedding, 1.0));
         }
         Ok(Taste::Blend(sets))
     };
