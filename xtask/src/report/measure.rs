@@ -58,8 +58,6 @@ impl Kind {
     }
 }
 
-/// What is drawn for people: a file in the folder of the measurements.
-pub(super) const PROMPTS: &str = "prompts.txt";
 /// Where commands write before their results are kept, in the clone.
 const WORK: &str = "target/evaluation";
 /// The people, drawn for all measurements that need any.
