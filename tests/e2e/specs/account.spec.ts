@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import { logOut, part, PASSWORD, register, send } from "../support/account";
-import { expectAccessible, expectNoSidewaysScroll } from "../support/looks";
+import { expectNoSidewaysScroll, look, testInEveryLook } from "../support/looks";
 import { makeProfile } from "../support/person";
 
 const NEW_PASSWORD = "another horse, another battery";
@@ -214,37 +214,25 @@ test("by the keyboard alone", async ({ page }) => {
   await expect(page.getByText("Your account and everything of yours is deleted.")).toBeVisible();
 });
 
-for (const colorScheme of ["light", "dark"] as const) {
-  for (const width of [320, 360, 1440]) {
-    test(`${colorScheme}, ${width} px wide`, async ({ browser }) => {
-      const context = await browser.newContext({
-        colorScheme,
-        reducedMotion: "reduce",
-        viewport: { width, height: 800 },
-      });
-      const page = await context.newPage();
-      const look = async () => {
-        await expectAccessible(page);
-        await expectNoSidewaysScroll(page);
-      };
-      await page.goto("/account");
-      await expect(part(page, "Register")).toBeVisible();
-      await look();
-      await send(page, "Register", "", "");
-      await expect(page.locator("#register-name-error")).not.toBeEmpty();
-      await page.getByRole("button", { name: "Delete everything of mine" }).click();
-      await look();
-      // The longest name there may be, in one word, and of the letters that are widest.
-      const name = `${colorScheme}${width}`.padEnd(60, "W");
-      await send(page, "Register", name, PASSWORD);
-      await expect(part(page, name)).toBeVisible();
-      await expectNoSidewaysScroll(page);
-      await part(page, "API tokens").getByLabel("Name of the new token").fill("W".repeat(60));
-      await page.getByRole("button", { name: "Create token" }).click();
-      await expect(page.getByRole("button", { name: "Copy" })).toBeVisible();
-      await page.getByRole("button", { name: /^Revoke W/ }).click();
-      await look();
-      await context.close();
-    });
-  }
-}
+testInEveryLook("the account page", [320, 360, 1440], async (looks, browser) => {
+  const context = await browser.newContext(looks);
+  const page = await context.newPage();
+  await page.goto("/account");
+  await expect(part(page, "Register")).toBeVisible();
+  await look(page);
+  await send(page, "Register", "", "");
+  await expect(page.locator("#register-name-error")).not.toBeEmpty();
+  await page.getByRole("button", { name: "Delete everything of mine" }).click();
+  await look(page);
+  // The longest name there may be, in one word, and of the letters that are widest.
+  const name = `${looks.colorScheme}${looks.viewport.width}`.padEnd(60, "W");
+  await send(page, "Register", name, PASSWORD);
+  await expect(part(page, name)).toBeVisible();
+  await expectNoSidewaysScroll(page);
+  await part(page, "API tokens").getByLabel("Name of the new token").fill("W".repeat(60));
+  await page.getByRole("button", { name: "Create token" }).click();
+  await expect(page.getByRole("button", { name: "Copy" })).toBeVisible();
+  await page.getByRole("button", { name: /^Revoke W/ }).click();
+  await look(page);
+  await context.close();
+});

@@ -1,7 +1,7 @@
 /** Finding, opening, downloading and deleting finished pictures. */
 import { readFileSync } from "node:fs";
 import { expect, test, type APIRequestContext, type Locator, type Page } from "@playwright/test";
-import { expectAccessible, expectNoSidewaysScroll } from "../support/looks";
+import { look, testInEveryLook } from "../support/looks";
 import { makeProfile } from "../support/person";
 import { pngTexts } from "../support/png";
 
@@ -223,32 +223,20 @@ test("ten thousand pictures scroll, and only those in sight are in the page", as
   expect(asked.length).toBeLessThan(10_000 / 60);
 });
 
-for (const colorScheme of ["light", "dark"] as const) {
-  for (const width of [320, 1440]) {
-    test(`the gallery looks right: ${colorScheme}, ${width} px wide`, async ({ browser }) => {
-      const context = await browser.newContext({
-        colorScheme,
-        reducedMotion: "reduce",
-        viewport: { width, height: 800 },
-      });
-      const page = await context.newPage();
-      const look = async () => {
-        await expectAccessible(page);
-        await expectNoSidewaysScroll(page);
-      };
-      await page.goto("/gallery");
-      await expect(page.getByText("You have no pictures yet.", { exact: false })).toBeVisible();
-      await look();
-      await openGallery(page);
-      await page.getByRole("button", { name: "Select all" }).click();
-      await page.getByRole("button", { name: "Delete selected pictures" }).click();
-      await look();
-      await pictures(page, "a dog").click();
-      await expect(page.getByRole("dialog")).toBeVisible();
-      await look();
-      await page.getByRole("button", { name: "Delete this picture" }).click();
-      await look();
-      await context.close();
-    });
-  }
-}
+testInEveryLook("the gallery", [320, 1440], async (looks, browser) => {
+  const context = await browser.newContext(looks);
+  const page = await context.newPage();
+  await page.goto("/gallery");
+  await expect(page.getByText("You have no pictures yet.", { exact: false })).toBeVisible();
+  await look(page);
+  await openGallery(page);
+  await page.getByRole("button", { name: "Select all" }).click();
+  await page.getByRole("button", { name: "Delete selected pictures" }).click();
+  await look(page);
+  await pictures(page, "a dog").click();
+  await expect(page.getByRole("dialog")).toBeVisible();
+  await look(page);
+  await page.getByRole("button", { name: "Delete this picture" }).click();
+  await look(page);
+  await context.close();
+});

@@ -1,7 +1,7 @@
 /** Win-rate surveys: participants vote blind, admins read what the votes say. */
 import { readFile } from "node:fs/promises";
 import { expect, test, type Page } from "@playwright/test";
-import { expectAccessible, expectNoSidewaysScroll } from "../support/looks";
+import { look, testInEveryLook } from "../support/looks";
 import { adminsBrowser, changeState, draftSurvey, expectItem, runningSurvey, vote } from "../support/survey";
 
 /** The cells of a row of a table, without its header. */
@@ -204,37 +204,28 @@ test("who is no admin sees a sentence and nothing else", async ({ page }) => {
   }
 });
 
-for (const colorScheme of ["light", "dark"] as const) {
-  for (const width of [360, 1440]) {
-    test(`the pages of surveys, ${colorScheme}, ${width} px wide`, async ({ browser }) => {
-      const looks = { colorScheme, reducedMotion: "reduce", viewport: { width, height: 800 } } as const;
-      const look = async (page: Page) => {
-        await expectAccessible(page);
-        await expectNoSidewaysScroll(page);
-      };
-      const adminsContext = await adminsBrowser(browser, looks);
-      const survey = await runningSurvey(adminsContext.request, 2);
-      const admin = await adminsContext.newPage();
-      await admin.goto("/admin/surveys");
-      await expect(admin.getByRole("link", { name: survey.name, exact: true })).toBeVisible();
-      await expect(admin.getByRole("link", { name: "Admin", exact: true })).toBeVisible();
-      await look(admin);
+testInEveryLook("the pages of surveys", [360, 1440], async (looks, browser) => {
+  const adminsContext = await adminsBrowser(browser, looks);
+  const survey = await runningSurvey(adminsContext.request, 2);
+  const admin = await adminsContext.newPage();
+  await admin.goto("/admin/surveys");
+  await expect(admin.getByRole("link", { name: survey.name, exact: true })).toBeVisible();
+  await expect(admin.getByRole("link", { name: "Admin", exact: true })).toBeVisible();
+  await look(admin);
 
-      const context = await browser.newContext(looks);
-      const page = await context.newPage();
-      await page.goto(`/surveys/${survey.id}`);
-      await expectItem(page);
-      await look(page);
-      await vote(page, () => page.keyboard.press("ArrowLeft"));
-      await vote(page, () => page.keyboard.press("ArrowRight"));
-      await expect(page.getByRole("heading", { level: 1 })).toHaveText("Thank you");
-      await look(page);
+  const context = await browser.newContext(looks);
+  const page = await context.newPage();
+  await page.goto(`/surveys/${survey.id}`);
+  await expectItem(page);
+  await look(page);
+  await vote(page, () => page.keyboard.press("ArrowLeft"));
+  await vote(page, () => page.keyboard.press("ArrowRight"));
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Thank you");
+  await look(page);
 
-      await admin.goto(`/admin/surveys/${survey.id}`);
-      await expect(admin.getByRole("table", { name: "Win rate, ties as half a win", exact: true })).toBeVisible();
-      await look(admin);
-      await context.close();
-      await adminsContext.close();
-    });
-  }
-}
+  await admin.goto(`/admin/surveys/${survey.id}`);
+  await expect(admin.getByRole("table", { name: "Win rate, ties as half a win", exact: true })).toBeVisible();
+  await look(admin);
+  await context.close();
+  await adminsContext.close();
+});

@@ -35,7 +35,7 @@ pub(crate) fn Gallery() -> impl IntoView {
         <div class="gallery">
             <PageHeading tab="Gallery" text="Your pictures".to_owned() />
             <Notice
-                message=Signal::derive(move || browsing.error.get().map(|error| error.sentence()))
+                message=Signal::derive(move || browsing.requests.beyond())
                 retry=Callback::new(move |()| browsing.start())
             />
             <GalleryFilter filter=browsing.filter profiles=browsing.profiles />
@@ -59,7 +59,7 @@ pub(crate) fn Gallery() -> impl IntoView {
             <Show when=move || { total.get() > 0 }>
                 <SelectionBar
                     selected=Signal::derive(move || browsing.selected.read().len())
-                    busy=browsing.busy
+                    busy=Signal::derive(move || browsing.requests.is_busy())
                     on_all=Callback::new(move |()| browsing.select_all())
                     on_none=Callback::new(move |()| browsing.select_none())
                     on_download=Callback::new(move |()| browsing.download())

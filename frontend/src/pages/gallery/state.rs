@@ -1,6 +1,7 @@
 //! The pictures as far as they are loaded, and what is selected and open.
 
 use crate::client::{self, Answer, ClientError, ImageFilter};
+use crate::components::form::Submission;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -30,10 +31,10 @@ pub(super) struct Browsing {
     anchor: StoredValue<Option<u32>>,
     /// The place of the picture on show.
     opened: RwSignal<Option<u32>>,
-    pub(super) error: RwSignal<Option<ClientError>>,
+    /// What is asked about the selected pictures, and what went wrong with that or the list.
+    pub(super) requests: Submission,
     /// What went wrong with the picture on show.
     pub(super) view_error: RwSignal<Option<ClientError>>,
-    pub(super) busy: RwSignal<bool>,
     /// What has just been done, in words.
     pub(super) told: RwSignal<String>,
     /// The places in sight, or nearly.
@@ -54,9 +55,8 @@ impl Browsing {
             selected: RwSignal::new(HashSet::new()),
             anchor: StoredValue::new(None),
             opened: RwSignal::new(None),
-            error: RwSignal::new(None),
+            requests: Submission::new(&[]),
             view_error: RwSignal::new(None),
-            busy: RwSignal::new(false),
             told: RwSignal::new(String::new()),
             in_sight: StoredValue::new(0..0),
             awaited: StoredValue::new(HashSet::new()),
@@ -72,7 +72,7 @@ impl Browsing {
                     self.profiles.try_set(profiles);
                 }
                 Err(error) => {
-                    self.error.try_set(Some(error));
+                    self.requests.error.try_set(Some(error));
                     return;
                 }
             }
@@ -135,13 +135,13 @@ impl Browsing {
         });
         match answer {
             Ok(list) => self.place(shelf, list),
-            Err(error) => self.error.set(Some(error)),
+            Err(error) => self.requests.error.set(Some(error)),
         }
     }
 
     /// Puts what was loaded into its place.
     fn place(self, shelf: u32, list: ImageList) {
-        self.error.set(None);
+        self.requests.error.set(None);
         // Pictures came or went since the other shelves were filled, and stand elsewhere now.
         let is_another = self.total.get_untracked() != Some(list.total);
         let is_first = shelf == 0;
@@ -175,7 +175,7 @@ impl Browsing {
         };
         // Not all of them need be loaded.
         self.send(
-            client_ids(self.filter.get_untracked()),
+            ids_that_fit(self.filter.get_untracked()),
             move |ids: Vec<ImageId>| {
                 let (from, to) = (anchor.min(index) as usize, anchor.max(index) as usize);
                 let between = ids.into_iter().skip(from).take(to - from + 1);
@@ -185,7 +185,7 @@ impl Browsing {
     }
 
     pub(super) fn select_all(self) {
-        self.send(client_ids(self.filter.get_untracked()), move |ids| {
+        self.send(ids_that_fit(self.filter.get_untracked()), move |ids| {
             self.selected.set(ids.into_iter().collect());
         });
     }
@@ -315,27 +315,12 @@ impl Browsing {
         request: impl Future<Output = Answer<T>> + 'static,
         then: impl FnOnce(T) + 'static,
     ) {
-        if self.busy.get_untracked() {
-            return;
-        }
-        self.busy.set(true);
-        self.error.set(None);
         self.told.set(String::new());
-        spawn_local(async move {
-            let answer = request.await;
-            // The page may be gone meanwhile.
-            if self.busy.try_set(false).is_some() {
-                return;
-            }
-            match answer {
-                Ok(answer) => then(answer),
-                Err(error) => self.error.set(Some(error)),
-            }
-        });
+        self.requests.send(request, then);
     }
 }
 
-async fn client_ids(filter: ImageFilter) -> Answer<Vec<ImageId>> {
+async fn ids_that_fit(filter: ImageFilter) -> Answer<Vec<ImageId>> {
     client::image_ids(&filter).await
 }
 
